@@ -1,0 +1,94 @@
+"""Where readings live: one Protocol, and the table of backends that keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from kaukoluenta.errors import KaukoluentaError
+from kaukoluenta.identifiers import MeterId
+from kaukoluenta.quantities import Amount
+from kaukoluenta.reading import Reading
+
+
+class StoreUnavailable(KaukoluentaError):
+    """The store cannot take or give readings now. Nothing of the call was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When and how readings came: `gateway/epoch` of a batch, or `sha256:...` of a file."""
+
+    received_at: datetime
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Who decided that readings supersede what was there, and why."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many readings were new, known already, or at odds with what stands."""
+
+    new: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+
+
+class EnergyRead(NamedTuple):
+    """The energy register of one meter at one instant."""
+
+    meter: MeterId
+    read_at: datetime
+    energy: Amount
+
+
+class ReadingStore(Protocol):
+    """Every backend passes tests/store/test_contract.py unchanged.
+
+    The key of a reading is (meter, read_at, source). The first reading under a key stands; another with
+    other registers is kept beside it as a conflict. Registers are the same when each has the same value
+    in the same unit family (0.1 MWh is 100 kWh; kWh and GJ never are). A correction stands over all
+    that was said of that meter at that instant, whatever its source; the newest correction counts.
+    Every Decimal comes back with the exponent that it had.
+    """
+
+    def add(self, readings: Iterable[Reading], arrival: Arrival) -> Added:
+        """Store all of them durably or none.
+
+        A redelivered reading is a duplicate, not an error: MQTT QoS 1 promises at least once.
+
+        Raises:
+            StoreUnavailable: nothing was stored; the caller keeps the message unacknowledged.
+        """
+
+    def correct(self, readings: Iterable[Reading], arrival: Arrival, correction: Correction) -> Added:
+        """Store readings that supersede. The same correction again is a duplicate. Raises as `add`."""
+
+    def at(self, instant: datetime, meters: Iterable[MeterId]) -> Mapping[MeterId, list[Reading]]:
+        """All that is claimed of these meters at this very instant: standing readings of every source and
+        the conflicts kept beside them; only the correction where there is one. Meters without are absent."""
+
+    def series(self, meter: MeterId, start: datetime, end: datetime) -> list[Reading]:
+        """The standing readings in [start, end] by read_at; a correction in place of what it supersedes."""
+
+    def energies(self, meters: Iterable[MeterId], start: datetime, end: datetime) -> Iterator[EnergyRead]:
+        """The energy registers of `series` in [start, end] for many meters, by meter, then read_at."""
+
+    def latest(self) -> list[Reading]:
+        """The newest standing reading of each meter, by meter."""
+
+    def meters(self, start: datetime, end: datetime) -> list[MeterId]:
+        """Meters with any reading in [start, end], sorted."""
+
+    def readings(self, start: datetime, end: datetime) -> Iterator[Reading]:
+        """All standing readings in [start, end), by read_at, meter, source."""
+
+    def close(self) -> None: ...

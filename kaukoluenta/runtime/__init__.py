@@ -1,0 +1,1 @@
+"""What every process needs and no core may touch: settings, log, clock, databases, MQTT, commands."""

@@ -1,0 +1,92 @@
+"""The gateway's config file: lines, their meters, the broker. Checked without connecting to anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from kaukoluenta.errors import KaukoluentaError
+from kaukoluenta.identifiers import GatewayName, MeterId, gateway_name, meter_id
+from kaukoluenta.runtime.durations import Duration
+from kaukoluenta.runtime.settings import MqttSettings, ProcessSettings, Table
+
+
+def _meter_id(text: str) -> MeterId:
+    try:
+        return meter_id(text)
+    except KaukoluentaError as error:
+        raise ValueError(str(error)) from None
+
+
+def _gateway_name(text: str) -> GatewayName:
+    try:
+        return gateway_name(text)
+    except KaukoluentaError as error:
+        raise ValueError(str(error)) from None
+
+
+class MeterSettings(Table):
+    """`[[line.meter]]`. M-Bus without an address: the secondary address is selected by the id.
+
+    `profile` is a profile's name, or a path to a TOML file; M-Bus meters say what they are and need none.
+    """
+
+    id: Annotated[MeterId, AfterValidator(_meter_id)]
+    address: int | None = Field(default=None, ge=0, le=255)
+    profile: str | None = None
+    area: str | None = None
+    key_file: Path | None = None
+
+
+class LineSettings(Table):
+    """`[[line]]`: one bus, one master. `timeout` is for a whole answer; by default the link's own rule."""
+
+    name: str = Field(min_length=1, max_length=64)
+    protocol: Literal["mbus", "modbus"]
+    link: str
+    timeout_s: float | None = Field(default=None, gt=0, le=60)
+    meter: tuple[MeterSettings, ...] = ()
+
+
+class GatewayTable(Table):
+    """`[gateway]`. `every`: slots on the wall clock; `window`: how late an answer still stands for its slot.
+
+    `spread` delays each line by a stable part of it, so that lines do not all start at the full hour.
+    """
+
+    name: Annotated[GatewayName, AfterValidator(_gateway_name)]
+    every: Duration = timedelta(hours=1)
+    window: Duration = timedelta(minutes=5)
+    spread: Duration = timedelta(seconds=30)
+    retries: int = Field(default=2, ge=0, le=5)
+    clock: str = "system"
+    database: Path | None = None
+    keep_acknowledged: Duration = timedelta(days=40)
+    resend_after: Duration = timedelta(seconds=30)
+
+
+class GatewaySettings(ProcessSettings, env_prefix="KAUKOLUENTA_GATEWAY__"):
+    """`gateway.toml`."""
+
+    gateway: GatewayTable
+    mqtt: MqttSettings = MqttSettings()
+    line: tuple[LineSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> GatewaySettings:
+        for what, names in (
+            ("line", [line.name for line in self.line]),
+            ("meter", [meter.id for line in self.line for meter in line.meter]),
+        ):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"{what} {twice[0]} is there twice")
+        if self.gateway.every <= timedelta(0) or timedelta(days=1) % self.gateway.every:
+            raise ValueError("[gateway] every must divide a day: 5m, 15m, 1h, 1d")
+        if self.gateway.window > self.gateway.every or self.gateway.spread > self.gateway.window:
+            raise ValueError("[gateway] spread, window and every must grow in this order")
+        return self

@@ -1,0 +1,41 @@
+"""`kaukoluenta <room> <verb>` runs the room's own command; no room is imported before it is asked for."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+ROOMS = {
+    "demo": ("simulator", "a small town, all real parts, one command"),
+    "gateway": ("gateway", "poll meters, keep readings, publish them"),
+    "collector": ("collector", "receive, check and store readings"),
+    "registry": ("registry", "customers, delivery points, contracts, installations"),
+    "billing": ("billing", "period totals and extracts"),
+    "dashboards": ("dashboards", "pages for plant operators"),
+}
+
+
+def main() -> None:
+    """Entry point of the `kaukoluenta` command. Exit 2 on an unknown room."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from kaukoluenta import __version__
+
+        sys.stdout.write(f"kaukoluenta {__version__}\n")
+        return
+    if not arguments or arguments[0] not in ROOMS:
+        _print_rooms()
+        sys.exit(0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2)
+    room, _ = ROOMS[arguments[0]]
+    rest = arguments if arguments[0] != room else arguments[1:]
+    sys.argv = [f"kaukoluenta {arguments[0]}", *rest]
+    runpy.run_module(room, run_name="__main__", alter_sys=False)
+
+
+def _print_rooms() -> None:
+    lines = [f"  {name:<11} {what}" for name, (_, what) in ROOMS.items()]
+    sys.stderr.write("usage: kaukoluenta ROOM VERB [...]\n\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""Batches of readings on MQTT, contract v1: exact, small, legible in `mosquitto_sub`.
+
+Rows are arrays under a column header per register layout; a value is its integer steps, the header
+carries unit and exponent. Whole batches are refused only when nothing in them can be read; a bad row
+is refused alone, with its text and the reason, and its neighbours live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from kaukoluenta.errors import KaukoluentaError
+from kaukoluenta.identifiers import GatewayName, MeterId, gateway_name, meter_id
+from kaukoluenta.periods import instant_text
+from kaukoluenta.quantities import Amount, to_travel_unit
+from kaukoluenta.reading import Quality, Reading, Source, check_reading
+
+VERSION = 1
+MOST_READINGS = 500
+MOST_OCTETS = 64 * 1024
+_FARTHEST_EXPONENT = 18
+_SEQ_ROOM = 20
+
+
+class PayloadError(KaukoluentaError):
+    """Octets that are no batch of ours. They go to quarantine whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A slot in which a meter gave no reading, and why."""
+
+    meter: MeterId
+    slot: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One row that cannot be accepted: its JSON text and the reason."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a gateway sends at once. (gateway, epoch, seq) names it for ever."""
+
+    gateway: GatewayName
+    epoch: str
+    seq: int
+    made_at: datetime
+    readings: tuple[Reading, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Every seq up to `upto` is stored or quarantined, except the ranges in `missing` (both ends in)."""
+
+    epoch: str
+    upto: int
+    missing: tuple[tuple[int, int], ...] = ()
+
+
+class GatewayState(msgspec.Struct, frozen=True, omit_defaults=False):
+    """What a gateway says of itself, retained. The last will says `online` false and nothing else."""
+
+    online: bool
+    epoch: str = ""
+    head: int = 0
+    acknowledged: int = 0
+    clock: str = "system"
+    version: str = ""
+    every_s: int = 0
+    lines: dict[str, list[str]] = {}
+
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Layout = tuple[tuple[str, str, int], ...]
+
+
+class _Group(msgspec.Struct):
+    columns: Layout
+    rows: list[msgspec.Raw]
+
+
+class _Envelope(msgspec.Struct):
+    v: int
+    gateway: str
+    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    seq: Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
+    made_at: Instant
+    groups: list[_Group] = []
+    events: list[msgspec.Raw] = []
+
+
+class _Row(msgspec.Struct, array_like=True):
+    meter: str
+    read_at: Instant
+    source: Source
+    quality: Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
+    steps: list[int | None]
+    more: dict[str, Any] = {}
+
+
+class _Event(msgspec.Struct, array_like=True):
+    meter: str
+    slot: Instant
+    kind: str
+    detail: str = ""
+
+
+class _Acknowledgement(msgspec.Struct):
+    epoch: str
+    upto: Annotated[int, msgspec.Meta(ge=0)]
+    missing: list[tuple[int, int]] = []
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_row = msgspec.json.Decoder(_Row).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
+_decode_state = msgspec.json.Decoder(GatewayState).decode
+_encode = msgspec.json.encode
+
+
+# Encoding -------------------------------------------------------------------------------------------
+
+
+def encode(batch: Batch) -> bytes:
+    """The batch as it travels. Energy goes as kWh or GJ; the same batch always gives the same bytes."""
+    groups: dict[Layout, list[list[Any]]] = {}
+    for reading in batch.readings:
+        layout, row = _encode_row(reading)
+        groups.setdefault(layout, []).append(row)
+    return _encode(
+        {
+            "v": VERSION,
+            "gateway": batch.gateway,
+            "epoch": batch.epoch,
+            "seq": batch.seq,
+            "made_at": instant_text(batch.made_at),
+            "groups": [{"columns": layout, "rows": rows} for layout, rows in groups.items()],
+            "events": [[m.meter, instant_text(m.slot), "missed", m.reason] for m in batch.missed],
+        }
+    )
+
+
+def within_limits(batch: Batch) -> Iterator[Batch]:
+    """The batch cut into parts that each travel within 500 readings and 64 KB. Seq stays as it was."""
+    entries = len(batch.readings) + len(batch.missed)
+    if entries <= 1 or (entries <= MOST_READINGS and len(encode(batch)) <= MOST_OCTETS - _SEQ_ROOM):
+        yield batch
+        return
+    readings, missed = len(batch.readings) // 2, (len(batch.missed) + 1) // 2
+    for first in (True, False):
+        half = slice(None, readings) if first else slice(readings, None)
+        missed_half = slice(None, missed) if first else slice(missed, None)
+        yield from within_limits(
+            replace(batch, readings=batch.readings[half], missed=batch.missed[missed_half])
+        )
+
+
+def encode_acknowledgement(ack: Acknowledgement) -> bytes:
+    return _encode({"epoch": ack.epoch, "upto": ack.upto, "missing": ack.missing})
+
+
+def encode_state(state: GatewayState) -> bytes:
+    return _encode(state)
+
+
+def _encode_row(reading: Reading) -> tuple[Layout, list[Any]]:
+    travelling = {name: to_travel_unit(amount) for name, amount in reading.registers.items()}
+    layout = tuple((name, a.unit, _exponent(a.value)) for name, a in travelling.items())
+    row: list[Any] = [
+        reading.meter,
+        instant_text(reading.read_at),
+        reading.source.value,
+        int(reading.quality),
+        [_steps(amount.value) for amount in travelling.values()],
+    ]
+    more = {
+        "asked_at": instant_text(reading.asked_at) if reading.asked_at else None,
+        "meter_time": reading.meter_time,
+        "info_code": reading.info_code,
+    }
+    kept = {key: value for key, value in more.items() if value is not None}
+    return layout, [*row, kept] if kept else row
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int), "check_reading keeps NaN and infinity out"
+    return exponent
+
+
+def _steps(value: Decimal) -> int:
+    return int(value.scaleb(-_exponent(value)))
+
+
+# Decoding -------------------------------------------------------------------------------------------
+
+
+def decode(octets: bytes) -> Batch:
+    """Read a batch. Rows and events that cannot be accepted are in `refused`.
+
+    Raises:
+        PayloadError: not JSON, not version 1, or an envelope that names no batch.
+    """
+    try:
+        envelope = _decode_envelope(octets)
+        gateway = gateway_name(envelope.gateway)
+    except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError, RecursionError) as problem:
+        raise PayloadError(f"This is no batch: {problem}.", remedy="See the MQTT contract in docs.") from None
+    if envelope.v != VERSION:
+        raise PayloadError(
+            f"Payload version {envelope.v} is not known here.",
+            remedy="Upgrade the collector before its gateways.",
+        )
+    readings: list[Reading] = []
+    refused: list[RefusedRow] = []
+    for group in envelope.groups:
+        for raw in group.rows:
+            try:
+                readings.append(_reading(group.columns, _decode_row(raw)))
+            except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError) as problem:
+                refused.append(RefusedRow(_text(raw), str(problem)))
+    missed = list(_missed(envelope.events, refused))
+    return Batch(
+        gateway,
+        envelope.epoch,
+        envelope.seq,
+        envelope.made_at,
+        tuple(readings),
+        tuple(missed),
+        tuple(refused),
+    )
+
+
+def decode_acknowledgement(octets: bytes) -> Acknowledgement:
+    """Raises PayloadError."""
+    try:
+        ack = _decode_acknowledgement(octets)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise PayloadError(
+            f"This is no acknowledgement: {problem}.", remedy="Check who may write the topic."
+        ) from None
+    return Acknowledgement(ack.epoch, ack.upto, tuple(ack.missing))
+
+
+def decode_state(octets: bytes) -> GatewayState:
+    """Raises PayloadError."""
+    try:
+        return _decode_state(octets)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise PayloadError(f"This is no state: {problem}.", remedy="Check who may write the topic.") from None
+
+
+def _reading(layout: Layout, row: _Row) -> Reading:
+    if len(row.steps) != len(layout):
+        raise PayloadError(
+            f"{len(row.steps)} values under {len(layout)} columns.", remedy="Send one value or null a column."
+        )
+    registers = {
+        name: Amount(_amount(steps, exponent), unit)
+        for (name, unit, exponent), steps in zip(layout, row.steps, strict=True)
+        if steps is not None
+    }
+    more = row.more
+    return check_reading(
+        Reading(
+            meter_id(row.meter),
+            row.read_at,
+            row.source,
+            registers,
+            Quality(row.quality),
+            msgspec.convert(more.get("asked_at"), Instant | None),
+            msgspec.convert(more.get("meter_time"), str | None),
+            msgspec.convert(more.get("info_code"), str | None),
+        )
+    )
+
+
+def _amount(steps: int, exponent: int) -> Decimal:
+    if abs(exponent) > _FARTHEST_EXPONENT or abs(steps) >= 10**15:
+        raise PayloadError("A value is out of range.", remedy="A register has at most 15 digits.")
+    return Decimal(steps).scaleb(exponent)
+
+
+def _missed(events: Iterable[msgspec.Raw], refused: list[RefusedRow]) -> Iterator[Missed]:
+    for raw in events:
+        try:
+            event = _decode_event(raw)
+            if event.kind == "missed":
+                yield Missed(meter_id(event.meter), event.slot, event.detail)
+            else:
+                refused.append(RefusedRow(_text(raw), f"Event {event.kind[:40]!r} is not known here."))
+        except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError) as problem:
+            refused.append(RefusedRow(_text(raw), str(problem)))
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode("utf-8", "replace")
