@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.periods import parse_instant
-from kaukoluenta.reading import MOST_DIGITS
+from kaukoluenta.quantities import MOST_DIGITS
 
 Entry = TypeVar("Entry")
 

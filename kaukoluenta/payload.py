@@ -97,7 +97,7 @@ class _Envelope(msgspec.Struct):
     v: int
     gateway: str
     epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    seq: Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
+    seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     made_at: Instant
     groups: list[_Group] = []
     events: list[msgspec.Raw] = []

@@ -15,7 +15,7 @@ from kaukoluenta.errors import KaukoluentaError
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
-_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 

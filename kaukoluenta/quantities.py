@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from kaukoluenta.errors import KaukoluentaError
 
+MOST_DIGITS = 15
+"""Significant digits of a register: a double holds 15 without loss, so every store can."""
+
 
 class Amount(NamedTuple):
     """A register's value and unit. The decimal's exponent is the register's resolution and is kept."""

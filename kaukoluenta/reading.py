@@ -9,10 +9,7 @@ from enum import IntFlag, StrEnum
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import MeterId
-from kaukoluenta.quantities import Amount, check_unit
-
-MOST_DIGITS = 15
-"""Significant digits of a register: a double holds 15 without loss, so every store can."""
+from kaukoluenta.quantities import MOST_DIGITS, Amount, check_unit
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """A clock that says less has lost its battery: meters and gateways restart at 1970 or 1980."""
