@@ -41,10 +41,13 @@ class Identity:
     """Who a meter is: what its secondary address is made of. `id` keeps leading zeros and hex nibbles."""
 
     id: str
-    manufacturer: str
     manufacturer_code: int
     version: int
     medium: int
+
+    @property
+    def manufacturer(self) -> str:
+        return manufacturer_name(self.manufacturer_code)
 
     @property
     def medium_text(self) -> str:
@@ -61,12 +64,17 @@ class Header:
     config_word: int
 
 
+def identity_of(number: str, manufacturer: str, version: int, medium: int) -> Identity:
+    """As the plate says it: `identity_of("01234567", "KAM", 0x1B, 0x04)`."""
+    return Identity(number, manufacturer_code(manufacturer), version, medium)
+
+
 def long_header(octets: bytes, *, reversed_octets: bool = False) -> Header:
     """Twelve octets: identity, then as the short header. In mode 2 each field is turned round."""
     order: Literal["big", "little"] = "big" if reversed_octets else "little"
-    code = int.from_bytes(octets[4:6], order)
     number = octets[:4] if reversed_octets else octets[3::-1]
-    identity = Identity(number.hex().upper(), manufacturer_name(code), code, octets[6], octets[7])
+    maker = int.from_bytes(octets[4:6], order)
+    identity = Identity(number.hex().upper(), maker, octets[6], octets[7])
     return Header(identity, octets[8], octets[9], int.from_bytes(octets[10:12], order))
 
 
