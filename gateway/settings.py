@@ -56,6 +56,7 @@ class GatewayTable(Table):
     """`[gateway]`. `every`: slots on the wall clock; `window`: how late an answer still stands for its slot.
 
     `spread` delays each line by a stable part of it, so that lines do not all start at the full hour.
+    `outbox_limit_mb` stays below what the disk has: what is at its limit can be pruned, a full disk not.
     """
 
     name: Annotated[GatewayName, AfterValidator(_gateway_name)]
@@ -65,6 +66,7 @@ class GatewayTable(Table):
     retries: int = Field(default=2, ge=0, le=5)
     clock: str = "system"
     database: Path | None = None
+    outbox_limit_mb: int = Field(default=1024, ge=1)
     keep_acknowledged: Duration = timedelta(days=40)
     resend_after: Duration = timedelta(seconds=30)
 

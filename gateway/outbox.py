@@ -1,0 +1,259 @@
+"""The gateway's outbox: every batch on disk, as the bytes that travel, until the collector has stored it.
+
+Insert first, publish later. A commit holds slots' batches and their lines' progress together, so that a
+restart neither forgets a slot nor reads one twice. `seq` never returns (AUTOINCREMENT) and `epoch` is made
+with the database, so that an outbox made anew is not mistaken for this one. What the collector has not
+acknowledged is never deleted: an outbox at its limit takes nothing more and says so.
+
+Every row carries a checksum. A damaged row is never sent: under its seq goes a batch that names the slot as
+missed for every meter of its line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+from zlib import crc32
+
+from kaukoluenta.errors import KaukoluentaError
+from kaukoluenta.identifiers import GatewayName, MeterId
+from kaukoluenta.payload import Batch, Missed, encode, within_limits
+from kaukoluenta.periods import BadInstant, instant_text, parse_instant
+from kaukoluenta.reading import EARLIEST, Reading
+from kaukoluenta.runtime.database import transaction
+from kaukoluenta.runtime.log import fields
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = (
+    """
+    CREATE TABLE identity (epoch TEXT NOT NULL);
+    INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+    CREATE TABLE batches (
+        seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+        line    TEXT    NOT NULL,
+        slot    TEXT    NOT NULL,
+        made_at TEXT    NOT NULL,
+        crc     INTEGER NOT NULL,
+        octets  BLOB    NOT NULL
+    );
+    CREATE TABLE progress (line TEXT PRIMARY KEY, slot TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE acknowledged (upto INTEGER NOT NULL);
+    INSERT INTO acknowledged VALUES (0);
+    """,
+)
+
+PRUNED_AT_ONCE = 200
+LOST = "lost: its row in the outbox was damaged"
+
+ROWS = """
+    SELECT seq, coalesce(CAST(line AS BLOB), x''), coalesce(CAST(slot AS BLOB), x''),
+           coalesce(CAST(made_at AS BLOB), x''), crc, coalesce(CAST(octets AS BLOB), x'')
+    FROM batches WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?
+"""
+
+
+class OutboxUnavailable(KaukoluentaError):
+    """Nothing of the call was written. The caller keeps what it has and tries again."""
+
+
+class OutboxFull(OutboxUnavailable):
+    """The database is at its limit, or the disk is full."""
+
+
+class OutboxDamaged(KaukoluentaError):
+    """The file itself is broken. Opening it again sets it aside and saves what can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOutcome:
+    """What a line gives for one slot: from every meter a reading or a reason."""
+
+    line: str
+    slot: datetime
+    readings: tuple[Reading, ...] = ()
+    missed: tuple[Missed, ...] = ()
+
+
+class Row(NamedTuple):
+    """A batch as it travels."""
+
+    seq: int
+    octets: bytes
+
+
+class KeptRow(NamedTuple):
+    """A row as it lies on disk, in octets: damage may have made anything of it."""
+
+    seq: int
+    line: bytes
+    slot: bytes
+    made_at: bytes
+    crc: int
+    octets: bytes
+
+    def is_sound(self) -> bool:
+        return self.crc == _checksum(*self[:4], self.octets)
+
+
+class Outbox:
+    """One open outbox. Safe to call from several threads.
+
+    Args:
+        connection: a database of `MIGRATIONS`, given over.
+        lines: the meters of each line, for the loss record of a damaged row.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, gateway: GatewayName, lines: Mapping[str, Sequence[MeterId]]
+    ) -> None:
+        self._connection, self._gateway, self._lines = connection, gateway, lines
+        self._lock = threading.Lock()
+        self.epoch: str = connection.execute("SELECT epoch FROM identity").fetchone()[0]
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def commit(self, outcomes: Sequence[SlotOutcome], now: datetime) -> None:
+        """Keep the slots' batches and the lines' progress durably, or nothing of it.
+
+        At the database's limit the oldest acknowledged batches make room, whatever their age.
+
+        Raises:
+            OutboxUnavailable: the disk refuses; OutboxFull when nothing acknowledged is left to delete.
+        """
+        while True:
+            try:
+                with self._writing():
+                    for outcome in outcomes:
+                        self._insert(outcome, now)
+                return
+            except OutboxFull:
+                if not self._prune("9999"):
+                    raise
+
+    def progress(self) -> dict[str, datetime]:
+        """The latest slot of each line that is kept here."""
+        with self._using() as connection:
+            return {line: parse_instant(slot) for line, slot in connection.execute("SELECT * FROM progress")}
+
+    def head(self) -> int:
+        """The newest seq, 0 before the first batch. It counts batches pruned since."""
+        with self._using() as connection:
+            return _head(connection)
+
+    def rows(self, first: int, last: int, most: int) -> list[Row]:
+        """At most `most` batches with first <= seq <= last, in order. A pruned one is absent."""
+        with self._using() as connection:
+            kept = [KeptRow(*row) for row in connection.execute(ROWS, (first, last, most))]
+        return [Row(row.seq, row.octets) if row.is_sound() else self._give_up(row) for row in kept]
+
+    def acknowledged(self) -> int:
+        """The collector holds everything up to this seq."""
+        with self._using() as connection:
+            return int(connection.execute("SELECT upto FROM acknowledged").fetchone()[0])
+
+    def acknowledge(self, upto: int) -> None:
+        """Note that the collector holds everything up to `upto`. Raises OutboxUnavailable."""
+        with self._writing() as connection:
+            connection.execute("UPDATE acknowledged SET upto = ?", (upto,))
+
+    def prune(self, before: datetime) -> int:
+        """Delete a few acknowledged batches made before an instant; how many. Call again while > 0."""
+        return self._prune(instant_text(before))
+
+    def _insert(self, outcome: SlotOutcome, now: datetime) -> None:
+        """Inside a transaction, so that the seq in the bytes is the row's own."""
+        readings = tuple(sorted(outcome.readings, key=lambda reading: reading.meter))
+        whole = Batch(self._gateway, self.epoch, 0, now, readings, outcome.missed)
+        slot = instant_text(outcome.slot)
+        for part in within_limits(whole) if readings or outcome.missed else ():
+            self._put(outcome.line, slot, replace(part, seq=_head(self._connection) + 1))
+        self._connection.execute(
+            "INSERT INTO progress VALUES (?, ?)"
+            " ON CONFLICT (line) DO UPDATE SET slot = excluded.slot WHERE excluded.slot > slot",
+            (outcome.line, slot),
+        )
+
+    def _put(self, line: str, slot: str, batch: Batch) -> Row:
+        made_at, octets = instant_text(batch.made_at), encode(batch)
+        crc = _checksum(batch.seq, line.encode(), slot.encode(), made_at.encode(), octets)
+        self._connection.execute(
+            "REPLACE INTO batches (seq, line, slot, made_at, crc, octets) VALUES (?, ?, ?, ?, ?, ?)",
+            (batch.seq, line, slot, made_at, crc, octets),
+        )
+        return Row(batch.seq, octets)
+
+    def _prune(self, before: str) -> int:
+        with self._writing() as connection:
+            oldest = connection.execute(
+                "SELECT seq, made_at FROM batches WHERE seq <= (SELECT upto FROM acknowledged)"
+                " ORDER BY seq LIMIT ?",
+                (PRUNED_AT_ONCE,),
+            ).fetchall()
+            old = [(seq,) for seq, made_at in oldest if made_at < before]
+            connection.executemany("DELETE FROM batches WHERE seq = ?", old)
+        return len(old)
+
+    def _give_up(self, row: KeptRow) -> Row:
+        """Put a batch that tells of the loss in a damaged row's place."""
+        line, slot = (text.decode("utf-8", "replace") for text in (row.line, row.slot))
+        log.error("damaged row %s", fields(seq=row.seq, line=line, slot=slot, remedy="check the disk"))
+        try:
+            instant = parse_instant(slot)
+            missed = tuple(Missed(meter, instant, LOST) for meter in self._lines.get(line, ()))
+        except BadInstant:
+            instant, missed = EARLIEST, ()
+        with self._writing():
+            return self._put(line, slot, Batch(self._gateway, self.epoch, row.seq, instant, (), missed))
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise _refusal(error) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._using() as connection, transaction(connection):
+            yield connection
+
+
+def _head(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'batches'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _checksum(seq: int, line: bytes, slot: bytes, made_at: bytes, octets: bytes) -> int:
+    return crc32(b"\0".join((str(seq).encode(), line, slot, made_at, octets)))
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken, by what SQLite says."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 when the error is not SQLite's but of our use of it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _refusal(error: sqlite3.Error) -> KaukoluentaError:
+    if is_damage(error):
+        return OutboxDamaged(f"The outbox is damaged: {error}.", remedy="Start the gateway again.")
+    if _code(error) == sqlite3.SQLITE_FULL:
+        return OutboxFull(
+            "The outbox has no room left.", remedy="Free the disk, raise outbox_limit_mb, or mend the uplink."
+        )
+    return OutboxUnavailable(
+        f"The outbox cannot be written: {error}.", remedy="Check the disk and the rights of the file."
+    )

@@ -1,0 +1,103 @@
+"""When a line is read, and in which order: slots on the wall clock. `now` is an argument; no clock here.
+
+A slot is an instant that `every` divides, counted in UTC. It is open while an answer may still stand for
+it: from the slot itself to the end of its window. A slot that closed unread is skipped: missed, never
+back-dated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zlib import crc32
+
+from gateway.settings import MeterSettings
+from kaukoluenta.identifiers import MeterId
+
+FARTHEST_BACK = timedelta(days=40)
+"""Skipped slots older than this are not listed: an outbox keeps no more either."""
+
+CLOCK_SET_BACK = timedelta(days=1)
+"""A clock this far behind the last slot has lost its battery; a smaller step is a correction."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The slot that a line reads next, and those since its last one that can no longer be read."""
+
+    slot: datetime
+    skipped: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One meter's turn in a slot, and how often it may be asked."""
+
+    meter: MeterSettings
+    attempts: int
+
+
+def next_due(last: datetime | None, now: datetime, every: timedelta, window: timedelta) -> Due:
+    """What a line reads next, given its last slot (None: it never had one).
+
+    The earliest slot whose window is still open at `now`, and none a second time; unless the clock is more
+    than a day behind the last slot: then that one, or this, is wrong, and waiting would not tell which.
+    """
+    earliest = _slot_from(now - window, every)
+    if last is None or is_set_back(now, last):
+        return Due(earliest)
+    slot = max(last + every, earliest)
+    oldest = max(last + every, _slot_from(now - FARTHEST_BACK, every))
+    return Due(slot, tuple(_slots(oldest, slot, every)))
+
+
+def is_set_back(now: datetime, last: datetime | None) -> bool:
+    """Whether a clock that says `now` contradicts the slots already read. What it stamps is suspect."""
+    return last is not None and now < last - CLOCK_SET_BACK
+
+
+def line_delay(line: str, spread: timedelta) -> timedelta:
+    """How long after its slot a line starts: always the same part of `spread` for the same name."""
+    return spread * share_of(line)
+
+
+def share_of(name: str) -> float:
+    """A stable number in [0, 1) for a name."""
+    return crc32(name.encode()) / 2**32
+
+
+def turns(meters: Sequence[MeterSettings], failing: Collection[MeterId], retries: int) -> list[Turn]:
+    """Whom to ask in a slot, in order.
+
+    A meter that failed in the slot before comes last and has one attempt: a dead meter costs one
+    time-out a slot, and no other meter's place.
+    """
+    answering = [Turn(meter, 1 + retries) for meter in meters if meter.id not in failing]
+    return answering + [Turn(meter, 1) for meter in meters if meter.id in failing]
+
+
+def connect_delays(line: str, *, down_before: bool) -> Iterator[float]:
+    """Seconds to wait before each further try to reach a line that is down: doubling, and spread.
+
+    A line that was down in the slot before has one further try, so that it is no burden; one that has just
+    gone is tried for as long as the caller goes on.
+    """
+    delay = 0.5 * (0.75 + share_of(line) / 2)
+    yield delay
+    while not down_before:
+        delay = min(delay * 2, 30.0)
+        yield delay
+
+
+def _slot_from(instant: datetime, every: timedelta) -> datetime:
+    """The first slot at or after `instant`."""
+    return instant + (_EPOCH - instant) % every
+
+
+def _slots(start: datetime, end: datetime, every: timedelta) -> Iterator[datetime]:
+    while start < end:
+        yield start
+        start += every
