@@ -189,7 +189,8 @@ def test_at_its_limit_acknowledged_batches_make_room_and_others_never(path: Path
 LIMITED = """
 import resource, signal, sys
 sys.path.insert(0, {tests!r})
-from test_outbox import HOUR, SLOT, OutboxUnavailable, opened, outcome
+from gateway.outbox import OutboxUnavailable
+from test_outbox import HOUR, SLOT, opened, outcome
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 outbox = opened(Path(sys.argv[1]))
