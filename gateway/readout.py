@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from gateway.settings import MeterSettings
@@ -18,6 +19,9 @@ class Readout:
 
     `meter_time` is the meter's own clock as it said it, ISO without a zone. `raw` is the evidence: the
     octets of each telegram or response, in order. `profile` names the profile that gave the registers.
+
+    `absent` says why a register that the profile knows was not given: an error value, no unit. `read_at`
+    (UTC) is there when the answer came from a converter's memory: the instant that it says it read the meter.
     """
 
     registers: Mapping[str, Amount]
@@ -26,6 +30,8 @@ class Readout:
     quality: Quality = NO_DOUBT
     meter_time: str | None = None
     info_code: str | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    read_at: datetime | None = None
 
 
 class ReadFailed(Unreachable):
