@@ -1,4 +1,4 @@
-"""Where readings live: one Protocol, and the table of backends that keep it."""
+"""Where readings live: one Protocol, kept by every backend (`collector.store.backends` opens them)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import MeterId
-from kaukoluenta.quantities import Amount
+from kaukoluenta.quantities import UNITS, Amount
 from kaukoluenta.reading import Reading
 
 
@@ -50,6 +50,17 @@ class EnergyRead(NamedTuple):
     energy: Amount
 
 
+def same_registers(one: Mapping[str, Amount], other: Mapping[str, Amount]) -> bool:
+    """Whether both say the same: each register the same value in the same unit family."""
+    return one.keys() == other.keys() and all(same_amount(one[name], other[name]) for name in one)
+
+
+def same_amount(one: Amount, other: Amount) -> bool:
+    """0.1 MWh is 100 kWh; kWh and GJ are never the same, since no meter says both."""
+    have, want = UNITS[one.unit], UNITS[other.unit]
+    return have.family == want.family and one.value * have.factor == other.value * want.factor
+
+
 class ReadingStore(Protocol):
     """Every backend passes tests/store/test_contract.py unchanged.
 
@@ -63,10 +74,12 @@ class ReadingStore(Protocol):
     def add(self, readings: Iterable[Reading], arrival: Arrival) -> Added:
         """Store all of them durably or none.
 
-        A redelivered reading is a duplicate, not an error: MQTT QoS 1 promises at least once.
+        A redelivered reading is a duplicate, not an error: MQTT QoS 1 promises at least once. One that is
+        at odds with what stands counts as conflicting each time and is kept once.
 
         Raises:
             StoreUnavailable: nothing was stored; the caller keeps the message unacknowledged.
+            ReadingRefused, UnitError: a reading that `check_reading` refuses; nothing was stored.
         """
 
     def correct(self, readings: Iterable[Reading], arrival: Arrival, correction: Correction) -> Added:
@@ -82,13 +95,13 @@ class ReadingStore(Protocol):
     def energies(self, meters: Iterable[MeterId], start: datetime, end: datetime) -> Iterator[EnergyRead]:
         """The energy registers of `series` in [start, end] for many meters, by meter, then read_at."""
 
-    def latest(self) -> list[Reading]:
-        """The newest standing reading of each meter, by meter."""
+    def latest(self, until: datetime | None = None) -> list[Reading]:
+        """The newest standing reading of each meter at or before `until`, by meter."""
 
     def meters(self, start: datetime, end: datetime) -> list[MeterId]:
         """Meters with any reading in [start, end], sorted."""
 
     def readings(self, start: datetime, end: datetime) -> Iterator[Reading]:
-        """All standing readings in [start, end), by read_at, meter, source."""
+        """All standing readings in [start, end), by read_at, meter, source (in the order of `Source`)."""
 
     def close(self) -> None: ...

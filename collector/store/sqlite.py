@@ -1,0 +1,234 @@
+"""The embedded store: readings in collector.db, exact, idempotent, append-only.
+
+Several processes may read and write it at once; one object belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from collector.schema import MIGRATIONS, READING_COLUMNS
+from collector.store import (
+    Added,
+    Arrival,
+    Correction,
+    EnergyRead,
+    StoreUnavailable,
+    same_registers,
+    statements,
+)
+from collector.store.numbers import Numbers
+from collector.store.rows import (
+    SOURCE_CODES,
+    Layout,
+    Row,
+    amounts_of,
+    energy_of,
+    instant_of,
+    microseconds,
+    read_at_of,
+    reading_of,
+    registers_of,
+    span_of,
+)
+from kaukoluenta.identifiers import MeterId
+from kaukoluenta.reading import Reading, check_reading
+from kaukoluenta.runtime.database import open_database, open_read_only, transaction
+
+_METER, _SOURCE, _LAYOUT, _AMOUNTS = (
+    READING_COLUMNS.index(column) for column in ("meter", "source", "layout", "amounts")
+)
+_INSTANT_KEY, _KEY = slice(_SOURCE), slice(_SOURCE + 1)
+
+
+def open_sqlite(path: Path, *, read_only: bool = False) -> SqliteStore:
+    """Raises ConfigurationInvalid, or DatabaseTooNew when a newer version has written it."""
+    opened = open_read_only(path, MIGRATIONS) if read_only else open_database(path, MIGRATIONS)
+    opened.execute("PRAGMA busy_timeout = 5000")
+    return SqliteStore(opened)
+
+
+class SqliteStore:
+    """A ReadingStore over one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._meters: Numbers[MeterId] = Numbers(connection, "meter", "id", str, MeterId)
+        self._layouts: Numbers[Layout] = Numbers(
+            connection, "layout", "registers", Layout.as_json, Layout.from_json
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # Writing ----------------------------------------------------------------------------------------
+
+    def add(self, readings: Iterable[Reading], arrival: Arrival) -> Added:
+        with self._writing() as connection:
+            rows = self._rows(readings, arrival)
+            new = connection.executemany(statements.INSERT, rows).rowcount if rows else 0
+            conflicting = sum(map(self._at_odds, rows)) if new < len(rows) else 0
+        return Added(new, len(rows) - new - conflicting, conflicting)
+
+    def correct(self, readings: Iterable[Reading], arrival: Arrival, correction: Correction) -> Added:
+        with self._writing() as connection:
+            rows = self._rows(readings, arrival)
+            new = 0
+            for row in rows:
+                newest = self._newest_correction(row)
+                if newest and newest[_SOURCE] == row[_SOURCE] and self._same(newest, row):
+                    continue
+                connection.execute(statements.INSERT_CORRECTION, (*row, correction.who, correction.why))
+                new += 1
+        return Added(new, len(rows) - new)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with _available(), transaction(self._connection) as connection:
+                yield connection
+        except BaseException:
+            self._meters.forget()
+            self._layouts.forget()
+            raise
+
+    def _rows(self, readings: Iterable[Reading], arrival: Arrival) -> list[Row]:
+        values = (microseconds(arrival.received_at), arrival.origin)
+        number = self._connection.execute(statements.INSERT_ARRIVAL, values).lastrowid
+        assert number is not None, "an INSERT gives a row id"
+        return [self._row(reading, number) for reading in readings]
+
+    def _row(self, reading: Reading, arrival: int) -> Row:
+        read_at = read_at_of(reading)
+        layout, amounts = amounts_of(reading)
+        return (
+            span_of(read_at),
+            self._meters.number(reading.meter) or self._meters.give(reading.meter),
+            read_at,
+            SOURCE_CODES[reading.source],
+            self._layouts.number(layout) or self._new_layout(layout, reading),
+            int(reading.quality),
+            microseconds(reading.asked_at) if reading.asked_at else None,
+            reading.meter_time,
+            reading.info_code,
+            arrival,
+            amounts,
+        )
+
+    def _new_layout(self, layout: Layout, reading: Reading) -> int:
+        check_reading(reading)
+        return self._layouts.give(layout)
+
+    def _at_odds(self, row: Row) -> bool:
+        """Whether a row of this arrival differs from what stands; then it is kept beside it, once."""
+        if self._same(self._connection.execute(statements.FIRST, row[_KEY]).fetchone(), row):
+            return False
+        corrected = self._newest_correction(row)
+        if corrected and self._same(corrected, row):
+            return False
+        kept = self._connection.execute(statements.CONFLICTS, row[_KEY]).fetchall()
+        if not any(self._same(conflict, row) for conflict in kept):
+            self._connection.execute(statements.INSERT_CONFLICT, row)
+        return True
+
+    def _newest_correction(self, row: Row) -> Row | None:
+        found: Row | None = self._connection.execute(
+            statements.NEWEST_CORRECTION, row[_INSTANT_KEY]
+        ).fetchone()
+        return found
+
+    def _same(self, one: Row, other: Row) -> bool:
+        if one[_AMOUNTS] == other[_AMOUNTS] and one[_LAYOUT] == other[_LAYOUT]:
+            return True
+        return same_registers(
+            *(registers_of(self._layouts.key(row[_LAYOUT]), row[_AMOUNTS]) for row in (one, other))
+        )
+
+    # Reading ----------------------------------------------------------------------------------------
+
+    def at(self, instant: datetime, meters: Iterable[MeterId]) -> Mapping[MeterId, list[Reading]]:
+        read_at = microseconds(instant)
+        rows = self._fetch(
+            statements.CLAIMS,
+            span=span_of(read_at),
+            read_at=read_at,
+            meters=json.dumps([self._meters.number(meter) for meter in meters]),
+        )
+        found: defaultdict[MeterId, list[Reading]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: int(row[_SOURCE])):
+            reading = self._reading(row)
+            found[reading.meter].append(reading)
+        return dict(found)
+
+    def series(self, meter: MeterId, start: datetime, end: datetime) -> list[Reading]:
+        number = self._meters.number(meter)
+        rows = self._fetch(statements.SERIES, meter=number, **self._within(start, end))
+        return [self._reading(row) for row in rows]
+
+    def energies(self, meters: Iterable[MeterId], start: datetime, end: datetime) -> Iterator[EnergyRead]:
+        within = self._within(start, end)
+        for meter in sorted(set(meters)):
+            number = self._meters.number(meter)
+            for read_at, layout, amounts in self._fetch(statements.ENERGIES, meter=number, **within):
+                energy = energy_of(self._layouts.key(layout), amounts)
+                if energy is not None:
+                    yield EnergyRead(meter, instant_of(read_at), energy)
+
+    def latest(self, until: datetime | None = None) -> list[Reading]:
+        last = microseconds(until) if until else _FOR_EVER
+        missing = {row[0] for row in self._fetch("SELECT number FROM meter")}
+        found: list[Reading] = []
+        for span in reversed(self._spans(0, last)):
+            rows = self._fetch(
+                statements.NEWEST_OF_SPAN, span=span, until=last, meters=json.dumps(list(missing))
+            )
+            found += [self._reading(row[:-1]) for row in rows]
+            missing -= {row[_METER] for row in rows}
+            if not missing:
+                break
+        return sorted(found, key=lambda reading: reading.meter)
+
+    def meters(self, start: datetime, end: datetime) -> list[MeterId]:
+        return [MeterId(row[0]) for row in self._fetch(statements.METERS, **self._within(start, end))]
+
+    def readings(self, start: datetime, end: datetime) -> Iterator[Reading]:
+        first, last = microseconds(start), microseconds(end)
+        for span in self._spans(first, last):
+            for row in self._fetch(statements.READINGS_OF_SPAN, span=span, start=first, end=last):
+                yield self._reading(row)
+
+    def _reading(self, row: Row) -> Reading:
+        return reading_of(self._meters.key(row[_METER]), self._layouts.key(row[_LAYOUT]), row)
+
+    def _within(self, start: datetime, end: datetime) -> dict[str, Any]:
+        first, last = microseconds(start), microseconds(end)
+        return {"start": first, "end": last, "spans": json.dumps(self._spans(first, last))}
+
+    def _spans(self, first: int, last: int) -> list[int]:
+        rows = self._fetch(statements.SPANS, first=span_of(first), last=span_of(last))
+        return [row[0] for row in rows]
+
+    def _fetch(self, statement: str, **values: object) -> list[Row]:
+        with _available():
+            return self._connection.execute(statement, values).fetchall()
+
+
+_FOR_EVER = 2**62
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(
+            f"The store cannot be used now: {error}.",
+            remedy="Check that its disk has room, that it may be written, and that nobody holds it locked.",
+        ) from error

@@ -1,0 +1,74 @@
+"""The SQL of the embedded store. Built from column names of our own and nothing else."""
+
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collector.schema import READING_COLUMNS
+
+_COLUMNS = ", ".join(READING_COLUMNS)
+_PLACES = ", ".join("?" * len(READING_COLUMNS))
+
+# Writing --------------------------------------------------------------------------------------------
+
+INSERT_ARRIVAL = "INSERT INTO arrival (received_at, origin) VALUES (?, ?)"
+INSERT = f"""
+    INSERT INTO reading ({_COLUMNS}) VALUES ({_PLACES})
+    ON CONFLICT (span, meter, read_at, source) DO NOTHING
+"""
+INSERT_CONFLICT = f"INSERT INTO conflict ({_COLUMNS}) VALUES ({_PLACES})"
+INSERT_CORRECTION = f"INSERT INTO correction ({_COLUMNS}, who, why) VALUES ({_PLACES}, ?, ?)"
+
+_KEY = "span = ? AND meter = ? AND read_at = ?"
+FIRST = f"SELECT {_COLUMNS} FROM reading WHERE {_KEY} AND source = ?"
+CONFLICTS = f"SELECT {_COLUMNS} FROM conflict WHERE {_KEY} AND source = ?"
+NEWEST_CORRECTION = f"SELECT {_COLUMNS} FROM correction WHERE {_KEY} ORDER BY number DESC LIMIT 1"
+
+# Reading --------------------------------------------------------------------------------------------
+
+_AMONG = "meter IN (SELECT value FROM json_each(:meters))"
+_AT = f"span = :span AND read_at = :read_at AND {_AMONG}"
+CLAIMS = f"""
+    SELECT {_COLUMNS} FROM standing WHERE {_AT}
+    UNION ALL
+    SELECT {_COLUMNS} FROM conflict WHERE {_AT} AND NOT EXISTS (
+        SELECT 1 FROM correction WHERE correction.span = conflict.span
+            AND correction.meter = conflict.meter AND correction.read_at = conflict.read_at
+    )
+"""
+
+SPANS = """
+    WITH RECURSIVE taken (span) AS (
+        SELECT min(span) FROM reading WHERE span >= :first
+        UNION ALL
+        SELECT (SELECT min(span) FROM reading WHERE span > taken.span) FROM taken WHERE taken.span < :last
+    )
+    SELECT span FROM taken WHERE span <= :last
+    UNION
+    SELECT span FROM correction WHERE span BETWEEN :first AND :last
+    ORDER BY span
+"""
+"""The spans that hold anything: each is one look, however many readings lie in it."""
+
+_WITHIN = "span IN (SELECT value FROM json_each(:spans)) AND read_at BETWEEN :start AND :end"
+SERIES = f"SELECT {_COLUMNS} FROM standing WHERE {_WITHIN} AND meter = :meter ORDER BY read_at, source"
+ENERGIES = (
+    f"SELECT read_at, layout, amounts FROM standing WHERE {_WITHIN} AND meter = :meter "
+    "ORDER BY read_at, source"
+)
+METERS = f"""
+    SELECT id FROM meter
+    WHERE EXISTS (SELECT 1 FROM standing WHERE {_WITHIN} AND standing.meter = meter.number)
+    ORDER BY id
+"""
+READINGS_OF_SPAN = f"""
+    SELECT {_COLUMNS} FROM standing JOIN meter ON meter.number = standing.meter
+    WHERE span = :span AND read_at >= :start AND read_at < :end
+    ORDER BY read_at, id, source
+"""
+NEWEST_OF_SPAN = f"""
+    SELECT {_COLUMNS}, max(read_at * 8 - source) FROM standing
+    WHERE span = :span AND read_at <= :until AND {_AMONG}
+    GROUP BY meter
+"""
+"""A bare column beside max() comes from the row that has the maximum: sqlite.org/quirks.html."""
