@@ -1,0 +1,157 @@
+"""The slaves of one M-Bus line: frames in, octets out. No socket, no clock; `now` comes with each frame.
+
+EN 13757-2 and -3 from the slave's side: SND_NKE, REQ_UD2 with its frame count bit, secondary selection at
+253, application reset. When several slaves answer at once their octets fall together, as on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import reduce
+
+from gateway.mbus.encode import identity_octets, variable_response
+from gateway.mbus.link import Ack, Frame, LongFrame, ShortFrame
+from simulator.faults import FaultKind, distort, distortion_chance
+from simulator.meters import Meter, is_installed
+from simulator.telegrams import Telegram, identity, readout
+
+FCB = 0x20
+FCV = 0x10
+SND_NKE = 0x40
+SND_UD = 0x43  # this and the next without FCB and FCV
+REQ_UD2 = 0x4B
+
+APPLICATION_RESET_CI = 0x50
+SELECT_CI = 0x52
+
+SELECTED = 253
+ALL_ANSWER = 254
+ALL_LISTEN = 255
+
+_READOUT_LASTS = timedelta(minutes=1)
+
+FaultAt = Callable[[Meter, datetime], FaultKind | None]
+
+
+class Slave:
+    """One meter's side of the link: what it will answer to the next REQ_UD2."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.selected = False
+        self._access_number = 0
+        self._telegrams: tuple[Telegram, ...] = ()
+        self._position = 0
+        self._read_at: datetime | None = None
+        self._fcb: int | None = None
+
+    def forget(self) -> None:
+        """The next request begins a new readout, whatever its frame count bit."""
+        self._fcb, self._read_at, self._telegrams, self._position = None, None, (), 0
+
+    def answer(self, control: int, now: datetime) -> LongFrame:
+        """RSP_UD: the same frame count bit repeats the last telegram, a toggled one goes on to the next.
+
+        After the last telegram, and once the readout is over a minute old, the registers are read afresh.
+        """
+        if not control & FCV or self._is_stale(now):
+            self.forget()
+        if control & FCB != self._fcb:
+            self._go_on(now)
+        self._fcb = control & FCB
+        return variable_response(
+            self.meter.address,
+            identity(self.meter),
+            self._telegrams[self._position],
+            access_no=self._access_number,
+            more=self._position + 1 < len(self._telegrams),
+        )
+
+    def _is_stale(self, now: datetime) -> bool:
+        return self._read_at is not None and not timedelta(0) <= now - self._read_at < _READOUT_LASTS
+
+    def _go_on(self, now: datetime) -> None:
+        self._access_number = (self._access_number + 1) % 256
+        self._position += 1
+        if self._position >= len(self._telegrams):
+            self._telegrams, self._position, self._read_at = readout(self.meter, now), 0, now
+
+
+class SlaveLine:
+    """All meters that ever hang on one line; those not installed at an instant do not hear it."""
+
+    def __init__(self, seed: int, meters: Sequence[Meter], fault_at: FaultAt) -> None:
+        self._seed, self._fault_at = seed, fault_at
+        self._slaves = [Slave(meter) for meter in meters]
+
+    def hear(self, frame: Frame, now: datetime) -> bytes:
+        """What the line answers to a frame of the master; nothing when no slave feels addressed."""
+        if isinstance(frame, Ack):
+            return b""
+        answers = [answer for slave in self._slaves if (answer := self._answer_of(slave, frame, now))]
+        return reduce(_fall_together, answers) if answers else b""
+
+    def _answer_of(self, slave: Slave, frame: ShortFrame | LongFrame, now: datetime) -> bytes:
+        selection = _is_selection(frame)
+        if not selection and not _is_for(slave, frame.address):
+            return b""
+        fault = self._fault_at(slave.meter, now)
+        if fault is FaultKind.SILENT or not is_installed(slave.meter, now):
+            return b""
+        answer = _select(slave, frame) if selection else _obey(slave, frame, now)
+        if fault is None or not isinstance(answer, LongFrame):
+            return answer.to_bytes() if answer and frame.address != ALL_LISTEN else b""
+        return distort(fault, answer, distortion_chance(self._seed, slave.meter, now))
+
+
+def _is_for(slave: Slave, address: int) -> bool:
+    return address in (slave.meter.address, ALL_ANSWER, ALL_LISTEN) or (
+        address == SELECTED and slave.selected
+    )
+
+
+def _is_selection(frame: ShortFrame | LongFrame) -> bool:
+    return isinstance(frame, LongFrame) and frame.address == SELECTED and frame.ci == SELECT_CI
+
+
+def _obey(slave: Slave, frame: ShortFrame | LongFrame, now: datetime) -> Ack | LongFrame | None:
+    """Do what the frame says, and the answer to it. A function that the meter lacks has none."""
+    function = frame.control & ~(FCB | FCV)
+    if function == REQ_UD2:
+        return slave.answer(frame.control, now)
+    if function == SND_NKE:
+        slave.forget()
+        slave.selected = slave.selected and frame.address != SELECTED
+        return Ack()
+    if function == SND_UD and isinstance(frame, LongFrame) and frame.ci == APPLICATION_RESET_CI:
+        slave.forget()
+        return Ack()
+    return None
+
+
+def _select(slave: Slave, frame: ShortFrame | LongFrame) -> Ack | None:
+    """Secondary selection (EN 13757-3, CI 52): the slave that fits is selected, any other no longer."""
+    wanted = frame.user_data if isinstance(frame, LongFrame) else b""
+    slave.selected = _fits(identity_octets(identity(slave.meter)), wanted)
+    if not slave.selected:
+        return None
+    slave.forget()
+    return Ack()
+
+
+def _fits(own: bytes, wanted: bytes) -> bool:
+    """Nibble F of the serial is a wildcard, and so is FF in each later octet."""
+    if len(wanted) != len(own):
+        return False
+    serials = zip(own[:4].hex(), wanted[:4].hex(), strict=True)
+    rest = zip(own[4:], wanted[4:], strict=True)
+    return all(want in ("f", have) for have, want in serials) and all(
+        want in (0xFF, have) for have, want in rest
+    )
+
+
+def _fall_together(one: bytes, other: bytes) -> bytes:
+    """Two slaves at once: a 0 bit draws the current that the master hears, so 0 wins."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    return bytes(a & b for a, b in zip(longer, shorter, strict=False)) + longer[len(shorter) :]
