@@ -1,4 +1,4 @@
-"""Data information block: which register a record holds, and how its data are coded (EN 13757-3, 6.3.2)."""
+"""Data information block: which register a record holds, and how its data are coded (EN 13757-3)."""
 
 from __future__ import annotations
 

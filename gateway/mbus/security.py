@@ -1,4 +1,4 @@
-"""Encrypted records of wired meters: security mode 5, AES-128-CBC (EN 13757-7:2018, 7.6).
+"""Encrypted records of wired meters: security mode 5, AES-128-CBC (EN 13757-7:2018).
 
 A configuration word is only taken for encryption when all of it fits: old meters keep an obsolete "signature"
 in the same place.

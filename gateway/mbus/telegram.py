@@ -33,6 +33,8 @@ ALARMS: Final = {0x71: Layout(0), 0x74: Layout(SHORT), 0x75: Layout(LONG)}
 SENT_RECORDS: Final = {0x51: Layout(0), 0x55: Layout(0, True)}
 SENT_WITH_HEADER: Final = {0x5A: Layout(SHORT), 0x5B: Layout(LONG)}
 
+ACCESS_NO_AT: Final = {0x72: 8, 0x76: 8, 0x7A: 0, 0x73: 4, 0x77: 4}
+
 COMMANDS: Final = {
     0x50: "application_reset",
     0x51: "data_send",
@@ -116,6 +118,17 @@ def decode_frame(frame: Frame, key: bytes | None = None) -> Telegram:
     if frame.control & TO_SLAVE:
         return _to_slave(frame, key)
     return _to_master(frame, key)
+
+
+def same_telegram(one: LongFrame, other: LongFrame) -> bool:
+    """The same contents, whatever the access number says: a meter that repeats itself may count it on."""
+    return _without_access_no(one) == _without_access_no(other)
+
+
+def _without_access_no(frame: LongFrame) -> tuple[int, bytes]:
+    at = ACCESS_NO_AT.get(frame.ci)
+    octets = frame.user_data
+    return frame.ci, octets if at is None else octets[:at] + octets[at + 1 :]
 
 
 def _link_events(octets: bytes) -> list[LinkEvent]:

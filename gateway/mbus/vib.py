@@ -9,7 +9,7 @@ from gateway.mbus.vif import FB, FD, FD_FD, PRIMARY, ReadAs, Vif
 from gateway.mbus.vife import combinable, extended
 
 EXTENSION: Final = 0x80
-MOST_VIFE: Final = 10  # EN 13757-3, 6.3
+MOST_VIFE: Final = 10  # EN 13757-3
 PLAIN_TEXT: Final = 0x7C
 MANUFACTURER_SPECIFIC: Final = 0x7F
 SECOND_VIFE_TABLE: Final = 0xFC

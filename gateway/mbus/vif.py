@@ -1,4 +1,4 @@
-"""What a VIF says a value is: quantity, unit and scale (EN 13757-3:2018, tables 10, 12 and 14).
+"""What a VIF says a value is: quantity, unit and scale (EN 13757-3:2018, table 10 and its extensions).
 
 Data only. Codes are written without the extension bit. A value is steps x factor x 10^exponent of its unit;
 the factor is 1 except for durations (in seconds), flows per minute and per second, and binary fractions.

@@ -1,4 +1,4 @@
-"""What a combinable VIFE adds to a VIF (EN 13757-3:2018, tables 15 and 16).
+"""What a combinable VIFE adds to a VIF (EN 13757-3:2018, combinable VIFE).
 
 Data only. Codes are written without the extension bit. Most VIFE only say more about the value; a few turn it
 into something else (a date, a duration, a count) or move its decimal point.
