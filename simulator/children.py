@@ -37,8 +37,9 @@ class Child:
             )
 
     @property
-    def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+    def pid(self) -> int:
+        """The process id of the running process; 0 when there is none."""
+        return self.process.pid if self.process and self.process.poll() is None else 0
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no flush."""
