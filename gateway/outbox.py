@@ -14,10 +14,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple
 from zlib import crc32
 
@@ -52,10 +53,10 @@ MIGRATIONS = (
 PRUNED_AT_ONCE = 200
 LOST = "lost: its row in the outbox was damaged"
 
-ROWS = """
+ROW = """
     SELECT seq, coalesce(CAST(line AS BLOB), x''), coalesce(CAST(slot AS BLOB), x''),
            coalesce(CAST(made_at AS BLOB), x''), crc, coalesce(CAST(octets AS BLOB), x'')
-    FROM batches WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?
+    FROM batches WHERE seq = ?
 """
 
 
@@ -144,15 +145,17 @@ class Outbox:
         with self._using() as connection:
             return {line: parse_instant(slot) for line, slot in connection.execute("SELECT * FROM progress")}
 
-    def head(self) -> int:
-        """The newest seq, 0 before the first batch. It counts batches pruned since."""
+    def span(self) -> tuple[int, int]:
+        """The oldest seq still kept and the newest ever given: (head + 1, head) when all are pruned."""
         with self._using() as connection:
-            return _head(connection)
+            head = _head(connection)
+            (oldest,) = connection.execute("SELECT min(seq) FROM batches").fetchone()
+            return head + 1 if oldest is None else oldest, head
 
-    def rows(self, first: int, last: int, most: int) -> list[Row]:
-        """At most `most` batches with first <= seq <= last, in order. A pruned one is absent."""
+    def rows(self, seqs: Iterable[int]) -> list[Row]:
+        """The batches of these numbers. A pruned one is absent."""
         with self._using() as connection:
-            kept = [KeptRow(*row) for row in connection.execute(ROWS, (first, last, most))]
+            kept = [KeptRow(*row) for seq in seqs for row in connection.execute(ROW, (seq,))]
         return [Row(row.seq, row.octets) if row.is_sound() else self._give_up(row) for row in kept]
 
     def acknowledged(self) -> int:
@@ -166,7 +169,7 @@ class Outbox:
             connection.execute("UPDATE acknowledged SET upto = ?", (upto,))
 
     def prune(self, before: datetime) -> int:
-        """Delete a few acknowledged batches made before an instant; how many. Call again while > 0."""
+        """Delete a few acknowledged batches made before an instant, the oldest first; how many."""
         return self._prune(instant_text(before))
 
     def _insert(self, outcome: SlotOutcome, now: datetime) -> None:
@@ -198,8 +201,8 @@ class Outbox:
                 " ORDER BY seq LIMIT ?",
                 (PRUNED_AT_ONCE,),
             ).fetchall()
-            old = [(seq,) for seq, made_at in oldest if made_at < before]
-            connection.executemany("DELETE FROM batches WHERE seq = ?", old)
+            old = list(takewhile(lambda row: row[1] < before, oldest))
+            connection.executemany("DELETE FROM batches WHERE seq = ?", [(seq,) for seq, _ in old])
         return len(old)
 
     def _give_up(self, row: KeptRow) -> Row:

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from gateway.outbox import MIGRATIONS, ROWS, KeptRow, Outbox, SlotOutcome, is_damage
+from gateway.outbox import MIGRATIONS, ROW, KeptRow, Outbox, SlotOutcome, is_damage
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import Batch, decode
 from kaukoluenta.periods import BadInstant, parse_instant
@@ -80,7 +80,7 @@ def _take_over(old: sqlite3.Connection, outbox: Outbox, most: int) -> tuple[int,
         batches = [
             (row, decode(row.octets))
             for seq in range(first, min(first + _SAVED_AT_ONCE, head + 1))
-            for row in (KeptRow(*values) for values in _read(old, ROWS, (seq, seq, 1)))
+            for row in (KeptRow(*values) for values in _read(old, ROW, (seq,)))
             if row.is_sound()
         ]
         if batches:
