@@ -176,7 +176,7 @@ class SqliteStore:
         within = self._within(start, end)
         for meter in sorted(set(meters)):
             number = self._meters.number(meter)
-            for read_at, layout, amounts in self._fetch(statements.ENERGIES, meter=number, **within):
+            for read_at, _, layout, amounts in self._fetch(statements.ENERGIES, meter=number, **within):
                 energy = energy_of(self._layouts.key(layout), amounts)
                 if energy is not None:
                     yield EnergyRead(meter, instant_of(read_at), energy)
@@ -187,10 +187,11 @@ class SqliteStore:
         found: list[Reading] = []
         for span in reversed(self._spans(0, last)):
             rows = self._fetch(
-                statements.NEWEST_OF_SPAN, span=span, until=last, meters=json.dumps(list(missing))
+                statements.OLD_TO_NEW_OF_SPAN, span=span, until=last, meters=json.dumps(list(missing))
             )
-            found += [self._reading(row[:-1]) for row in rows]
-            missing -= {row[_METER] for row in rows}
+            newest = {row[_METER]: row for row in rows}
+            found += map(self._reading, newest.values())
+            missing -= newest.keys()
             if not missing:
                 break
         return sorted(found, key=lambda reading: reading.meter)

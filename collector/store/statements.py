@@ -25,6 +25,8 @@ CONFLICTS = f"SELECT {_COLUMNS} FROM conflict WHERE {_KEY} AND source = ?"
 NEWEST_CORRECTION = f"SELECT {_COLUMNS} FROM correction WHERE {_KEY} ORDER BY number DESC LIMIT 1"
 
 # Reading --------------------------------------------------------------------------------------------
+#
+# An ORDER BY of what is not selected, or an aggregate, makes SQLite build the whole view first.
 
 _AMONG = "meter IN (SELECT value FROM json_each(:meters))"
 _AT = f"span = :span AND read_at = :read_at AND {_AMONG}"
@@ -52,10 +54,10 @@ SPANS = """
 
 _WITHIN = "span IN (SELECT value FROM json_each(:spans)) AND read_at BETWEEN :start AND :end"
 SERIES = f"SELECT {_COLUMNS} FROM standing WHERE {_WITHIN} AND meter = :meter ORDER BY read_at, source"
-ENERGIES = (
-    f"SELECT read_at, layout, amounts FROM standing WHERE {_WITHIN} AND meter = :meter "
-    "ORDER BY read_at, source"
-)
+ENERGIES = f"""
+    SELECT read_at, source, layout, amounts FROM standing WHERE {_WITHIN} AND meter = :meter
+    ORDER BY read_at, source
+"""
 METERS = f"""
     SELECT id FROM meter
     WHERE EXISTS (SELECT 1 FROM standing WHERE {_WITHIN} AND standing.meter = meter.number)
@@ -66,9 +68,7 @@ READINGS_OF_SPAN = f"""
     WHERE span = :span AND read_at >= :start AND read_at < :end
     ORDER BY read_at, id, source
 """
-NEWEST_OF_SPAN = f"""
-    SELECT {_COLUMNS}, max(read_at * 8 - source) FROM standing
-    WHERE span = :span AND read_at <= :until AND {_AMONG}
-    GROUP BY meter
+OLD_TO_NEW_OF_SPAN = f"""
+    SELECT {_COLUMNS} FROM standing WHERE span = :span AND read_at <= :until AND {_AMONG}
+    ORDER BY read_at, source DESC
 """
-"""A bare column beside max() comes from the row that has the maximum: sqlite.org/quirks.html."""
