@@ -27,8 +27,10 @@ def main() -> None:
         _print_rooms()
         sys.exit(0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2)
     room, _ = ROOMS[arguments[0]]
-    rest = arguments if arguments[0] != room else arguments[1:]
-    sys.argv = [f"kaukoluenta {arguments[0]}", *rest]
+    if room == arguments[0]:
+        sys.argv = [f"kaukoluenta {room}", *arguments[1:]]
+    else:
+        sys.argv = ["kaukoluenta", *arguments]
     runpy.run_module(room, run_name="__main__", alter_sys=False)
 
 
