@@ -131,7 +131,7 @@ def _optional_number(row: Row, column: str) -> Decimal | None:
 
 
 def _check_order(entry: Lasting, first: str, last: str) -> None:
-    if entry.end < entry.start:
+    if entry.until < entry.since:
         raise BadCell(last, f"This is before {first}.", f"Write an instant no earlier than {first}.")
 
 

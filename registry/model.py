@@ -67,11 +67,11 @@ class Contract:
         return self.contract
 
     @property
-    def start(self) -> datetime:
+    def since(self) -> datetime:
         return self.valid_from
 
     @property
-    def end(self) -> datetime:
+    def until(self) -> datetime:
         return self.valid_to or OPEN_END
 
 
@@ -96,14 +96,14 @@ class Installation:
         return self.delivery_point, self.meter, self.installed_at
 
     @property
-    def start(self) -> datetime:
+    def since(self) -> datetime:
         return self.installed_at
 
     @property
-    def end(self) -> datetime:
+    def until(self) -> datetime:
         return self.removed_at or OPEN_END
 
 
 Entry = Customer | DeliveryPoint | Contract | Installation
 Lasting = Contract | Installation
-"""What holds in [start, end)."""
+"""What holds in [since, until)."""

@@ -21,10 +21,20 @@ def contracts_in(connection: sqlite3.Connection, period: Period) -> list[Contrac
     return [contract_of(row) for row in rows]
 
 
-def installations_by_delivery_point(connection: sqlite3.Connection) -> dict[str, list[Installation]]:
-    """Every installation that ever was, by start and meter: a gap is one only between two of them."""
+def installations_in(connection: sqlite3.Connection, period: Period) -> dict[str, list[Installation]]:
+    """Installations that were there during any part of the period, by delivery point.
+
+    One that was removed in the instant of its installation is there at that instant.
+    """
+    rows = connection.execute(
+        f"{INSTALLATIONS} WHERE installed_at < :end"
+        " AND (removed_at IS NULL OR removed_at > :start"
+        " OR (removed_at = installed_at AND installed_at >= :start))"
+        " ORDER BY delivery_point, installed_at, meter",
+        {"start": stored_instant(period.start), "end": stored_instant(period.end)},
+    )
     found = defaultdict(list)
-    for row in connection.execute(f"{INSTALLATIONS} ORDER BY delivery_point, installed_at, meter"):
+    for row in rows:
         found[row[0]].append(installation_of(row))
     return dict(found)
 

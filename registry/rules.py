@@ -34,14 +34,14 @@ def violations(holding: Holding, rows: Rows) -> Iterator[Violation]:
     for entry, other in _at_once(contracts, "delivery_point", rows):
         yield Violation(
             entry,
-            "valid_from" if entry.start >= other.start else "valid_to",
+            "valid_from" if entry.since >= other.since else "valid_to",
             f"The delivery point has another contract at that time, {_place(other, rows)}.",
             "Give the earlier one a valid_to no later than the valid_from of the later.",
         )
     for entry, other in _at_once(installations, "meter", rows):
         yield Violation(
             entry,
-            "installed_at" if entry.start >= other.start else "removed_at",
+            "installed_at" if entry.since >= other.since else "removed_at",
             f"The meter has another installation at that time, {_place(other, rows)}.",
             "Give the earlier one a removed_at no later than the installed_at of the later.",
         )
@@ -60,15 +60,15 @@ def _at_once(entries: Iterable[Lasting], at: str, rows: Rows) -> Iterator[tuple[
     """Pairs that hold at the same time with the same `at`; first of the two what came with the import."""
     together = defaultdict(list)
     for entry in entries:
-        if entry.start < entry.end:
+        if entry.since < entry.until:
             together[getattr(entry, at)].append(entry)
     for group in together.values():
-        group.sort(key=lambda entry: (entry.start, entry.end))
+        group.sort(key=lambda entry: (entry.since, entry.until))
         longest = group[0]
         for entry in group[1:]:
-            if entry.start < longest.end:
+            if entry.since < longest.until:
                 yield _newest_first(entry, longest, rows)
-            longest = max(longest, entry, key=lambda entry: entry.end)
+            longest = max(longest, entry, key=lambda entry: entry.until)
 
 
 def _newest_first(entry: Lasting, other: Lasting, rows: Rows) -> tuple[Lasting, Lasting]:

@@ -1,0 +1,23 @@
+"""`billing.toml`: the three databases that meet here. With KAUKOLUENTA_DATA set it needs no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kaukoluenta.runtime.settings import ProcessSettings, Table
+
+
+class BillingTable(Table):
+    """`[billing]`. `database` keeps the runs. `clock` only stamps when a run was made."""
+
+    database: Path | None = None
+    registry_database: Path | None = None
+    store: str = "sqlite"
+    collector_database: Path | None = None
+    clock: str = "system"
+
+
+class BillingSettings(ProcessSettings, env_prefix="KAUKOLUENTA_BILLING__"):
+    """`billing.toml`."""
+
+    billing: BillingTable = BillingTable()
