@@ -1,0 +1,227 @@
+"""The whole network at one instant: which meters were read, what they said last, who is silent.
+
+A meter is expected to give a reading in every slot of its gateway; one that no gateway polls (read by
+hand, or taken away) is shown but not expected. Sums and means say how many meters they rest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from dashboards.timeline import slots_due
+from kaukoluenta.identifiers import GatewayName, MeterId
+from kaukoluenta.payload import Missed
+from kaukoluenta.quantities import UNITS, Amount, Unit
+from kaukoluenta.reading import Reading
+
+WINDOW = timedelta(hours=24)
+DEFAULT_STEP = timedelta(hours=1)
+FLOW, RETURN = "flow_temperature", "return_temperature"
+_LATE_STEPS = 3
+_INSTANT = timedelta(microseconds=1)
+
+
+class State(StrEnum):
+    """How fresh a meter's last reading is, best first."""
+
+    READ = "read"
+    LATE = "late"
+    SILENT = "silent"
+    NEVER = "never"
+    UNPOLLED = "unpolled"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a meter is polled: its gateway, the gateway's line, how often, and since when that is known."""
+
+    gateway: GatewayName
+    line: str
+    step: timedelta
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Readings of one meter in a window: how many, and when the first one was."""
+
+    readings: int
+    first: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the collector knows, as the pages need it.
+
+    `tallies` and `missed` (each meter's newest missed slot) are those of the last day's window.
+    """
+
+    now: datetime
+    latest: Sequence[Reading]
+    places: Mapping[MeterId, Place]
+    tallies: Mapping[MeterId, Tally]
+    missed: Mapping[MeterId, Missed]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterStatus:
+    """One meter on the overview. `expected` slots of the last day, of which `read` gave a reading."""
+
+    meter: MeterId
+    place: Place | None
+    reading: Reading | None
+    age: timedelta | None
+    state: State
+    expected: int = 0
+    read: int = 0
+    missed: Missed | None = None
+
+    def register(self, name: str) -> Amount | None:
+        return self.reading.registers.get(name) if self.reading else None
+
+
+@dataclass(frozen=True, slots=True)
+class Temperatures:
+    """Mean flow and return temperature in degC of `meters` meters, weighted by flow or plain."""
+
+    flow: Decimal
+    back: Decimal
+    meters: int
+    weighted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The overview's figures. `power_kw` is the sum over `power_meters` meters, None without any."""
+
+    now: datetime
+    meters: tuple[MeterStatus, ...]
+    power_kw: Fraction | None
+    power_meters: int
+    temperatures: Temperatures | None
+
+    @property
+    def expected(self) -> int:
+        return sum(status.expected for status in self.meters)
+
+    @property
+    def read(self) -> int:
+        return sum(status.read for status in self.meters)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Share of the expected slots of the last day that gave a reading; None when none was due."""
+        return Fraction(self.read, self.expected) if self.expected else None
+
+    def of_state(self, *states: State) -> list[MeterStatus]:
+        return [status for status in self.meters if status.state in states]
+
+    @property
+    def silent(self) -> list[MeterStatus]:
+        """Meters that owe readings, the longest silent first."""
+        owing = self.of_state(State.SILENT, State.NEVER)
+        return sorted(
+            owing, key=lambda status: (status.age is not None, -(status.age or WINDOW), status.meter)
+        )
+
+    @property
+    def newest(self) -> datetime | None:
+        """The instant of the newest reading of all."""
+        return max((status.reading.read_at for status in self.meters if status.reading), default=None)
+
+
+def window(now: datetime, grace: timedelta) -> tuple[datetime, datetime]:
+    """The last day's slots that are due by `now`: (start, end], a late reading given its grace."""
+    return now - grace - WINDOW, now - grace
+
+
+def network(facts: Facts, grace: timedelta) -> Network:
+    """Put the facts together. Pure: the same facts give the same network."""
+    latest = {reading.meter: reading for reading in facts.latest}
+    known = sorted(latest.keys() | facts.places.keys())
+    meters = tuple(_status(meter, latest.get(meter), facts, grace) for meter in known)
+    fresh = [status for status in meters if status.state in (State.READ, State.LATE)]
+    powers = [power for status in fresh if (power := status.register("power"))]
+    return Network(
+        facts.now,
+        meters,
+        power_in_kw(powers),
+        len(powers),
+        mean_temperatures(fresh),
+    )
+
+
+def power_in_kw(powers: Iterable[Amount]) -> Fraction | None:
+    """The sum of powers in kW, exact: 1 GJ/h is 2500/9 kW. None without any."""
+    sums: dict[str, Decimal] = {}
+    for power in powers:
+        sums[power.unit] = sums.get(power.unit, Decimal()) + power.value
+    return sum((_kw(value, UNITS[unit]) for unit, value in sums.items()), Fraction()) if sums else None
+
+
+def mean_temperatures(meters: Iterable[MeterStatus]) -> Temperatures | None:
+    """Flow and return temperature of the network, weighted by volume flow where every meter gives it."""
+    both = [status for status in meters if status.register(FLOW) and status.register(RETURN)]
+    if not both:
+        return None
+    flows = [_value(status, "volume_flow") for status in both]
+    weighted = all(flow is not None and flow >= 0 for flow in flows) and any(flows)
+    weights = [flow if weighted and flow is not None else Decimal(1) for flow in flows]
+    flow, back = (
+        sum(
+            (weight * (_value(status, name) or 0) for weight, status in zip(weights, both, strict=True)),
+            Decimal(),
+        )
+        / sum(weights)
+        for name in (FLOW, RETURN)
+    )
+    return Temperatures(flow, back, len(both), weighted)
+
+
+def _kw(power: Decimal, unit: Unit) -> Fraction:
+    base = Fraction(power) * Fraction(unit.factor)
+    return base / 1000 if unit.family == "W" else base / 3_600_000
+
+
+def _status(meter: MeterId, reading: Reading | None, facts: Facts, grace: timedelta) -> MeterStatus:
+    place = facts.places.get(meter)
+    age = facts.now - reading.read_at if reading else None
+    tally = facts.tallies.get(meter)
+    expected = _expected(place, tally, facts, grace) if place else 0
+    return MeterStatus(
+        meter,
+        place,
+        reading,
+        age,
+        _state(place, age, grace),
+        expected,
+        min(tally.readings, expected) if tally else 0,
+        facts.missed.get(meter),
+    )
+
+
+def _state(place: Place | None, age: timedelta | None, grace: timedelta) -> State:
+    if place is None:
+        return State.UNPOLLED
+    if age is None:
+        return State.NEVER
+    if age <= place.step + grace:
+        return State.READ
+    return State.LATE if age <= _LATE_STEPS * place.step + grace else State.SILENT
+
+
+def _expected(place: Place, tally: Tally | None, facts: Facts, grace: timedelta) -> int:
+    """Slots due in the last day, from the first that anything is known of this meter."""
+    start, end = window(facts.now, grace)
+    begun = min(place.since, tally.first) if tally else place.since
+    return slots_due(max(start, begun - _INSTANT), end, place.step)
+
+
+def _value(status: MeterStatus, register: str) -> Decimal | None:
+    amount = status.register(register)
+    return amount.value if amount else None

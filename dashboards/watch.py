@@ -1,0 +1,65 @@
+"""The network and its meters as they stand now, asked of the source once however many look."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+from dashboards.history import History, RangeName, history
+from dashboards.network import DEFAULT_STEP, MeterStatus, Network, network
+from dashboards.source import Source
+from kaukoluenta.identifiers import MeterId
+from kaukoluenta.runtime.clock import Clock
+
+_MOST_HISTORIES = 32
+
+
+class Watch:
+    """Keeps the last network and some histories. May be asked from many threads; they take turns.
+
+    Args:
+        grace: how long after its slot a reading is not yet late.
+        keep_s: how old a network may be that is given again.
+    """
+
+    def __init__(self, source: Source, clock: Clock, grace: timedelta, keep_s: float) -> None:
+        self._source, self._clock, self._grace, self._keep_s = source, clock, grace, keep_s
+        self._turn = threading.Lock()
+        self._network: tuple[float, Network] | None = None
+        self._histories: dict[tuple[MeterId, str], tuple[object, History]] = {}
+
+    def network(self) -> Network:
+        """The network, at most `keep_s` old. Raises SourceUnavailable."""
+        with self._turn:
+            present = time.monotonic()
+            if self._network is None or present - self._network[0] >= self._keep_s:
+                facts = self._source.facts(self._clock.now(), self._grace)
+                self._network = (present, network(facts, self._grace))
+            return self._network[1]
+
+    def status(self, meter: str) -> MeterStatus | None:
+        """One meter of the network; None for a meter that nobody has heard of. Raises SourceUnavailable."""
+        return next((status for status in self.network().meters if status.meter == meter), None)
+
+    def history(self, status: MeterStatus, range_name: RangeName) -> History:
+        """A meter's history, to this minute. Raises SourceUnavailable."""
+        with self._turn:
+            now, question = self._clock.now(), (status.meter, range_name)
+            step = status.place.step if status.place else DEFAULT_STEP
+            version = (self._source.version(), _minute(now), step)
+            known = self._histories.pop(question, None)
+            if known is None or known[0] != version:
+                found = history(self._source, status.meter, range_name, now, step, now - self._grace)
+                known = (version, found)
+            self._remember(question, known)
+            return known[1]
+
+    def _remember(self, question: tuple[MeterId, str], answer: tuple[object, History]) -> None:
+        self._histories[question] = answer
+        if len(self._histories) > _MOST_HISTORIES:
+            del self._histories[next(iter(self._histories))]
+
+
+def _minute(instant: datetime) -> datetime:
+    return instant.replace(second=0, microsecond=0)
