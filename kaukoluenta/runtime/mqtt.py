@@ -25,11 +25,17 @@ log = logging.getLogger(__name__)
 
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _SHORTEST_RECONNECT_S, _LONGEST_RECONNECT_S = 0.2, 20
+_MOST_UNACKNOWLEDGED = 1000
+"""Messages that a broker may leave here without a PUBACK: a bound on memory while the store is away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it came. `acknowledge()` sends its PUBACK; until then the broker keeps it."""
+    """A message as it came. `acknowledge()` sends its PUBACK; until then the broker keeps it.
+
+    After a reconnect that does nothing: the broker sends the message again, and its old number may be
+    another message's by now.
+    """
 
     topic: str
     payload: bytes
@@ -60,6 +66,7 @@ class MqttSession:
     ) -> None:
         self._settings, self._subscriptions, self._persistent = settings, subscriptions, persistent
         self._on_message, self._on_connect = on_message, on_connect
+        self._connections = 0
         self._client = _client(settings, client_id, persistent)
         if will:
             self._client.will_set(will[0], will[1], qos=1, retain=True)
@@ -75,6 +82,7 @@ class MqttSession:
         if settings.version == "5":
             properties = Properties(1)  # type: ignore[no-untyped-call]  # paho is not typed here
             properties.SessionExpiryInterval = 0xFFFFFFFF if self._persistent else 0
+            properties.ReceiveMaximum = _MOST_UNACKNOWLEDGED
             self._client.connect_async(
                 host, port, settings.keepalive_s, clean_start=not self._persistent, properties=properties
             )
@@ -104,6 +112,7 @@ class MqttSession:
             log.warning("broker refused %s", fields(reason=reason))
             return
         log.info("broker connected")
+        self._connections += 1
         if self._subscriptions:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         if self._on_connect:
@@ -115,14 +124,17 @@ class MqttSession:
         log.warning("broker gone %s", fields(reason=reason))
 
     def _received(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
-        received = Message(
-            message.topic, bytes(message.payload), lambda: self._acknowledge(message.mid, message.qos)
-        )
-        if self._on_message:
-            self._guarded(lambda: self._on_message and self._on_message(received))
+        self._guarded(lambda: self._hand_over(message))
 
-    def _acknowledge(self, mid: int, qos: int) -> None:
-        self._client.ack(mid, qos)
+    def _hand_over(self, message: paho.MQTTMessage) -> None:
+        connection = self._connections
+
+        def acknowledge() -> None:
+            if connection == self._connections:
+                self._client.ack(message.mid, message.qos)
+
+        if self._on_message:
+            self._on_message(Message(message.topic, bytes(message.payload), acknowledge))
 
     def _published(
         self, client: paho.Client, userdata: object, mid: int, reason: ReasonCode, properties: object
