@@ -82,6 +82,7 @@ CREATE TABLE epoch (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     gateway TEXT NOT NULL,
     epoch TEXT NOT NULL,
+    received TEXT NOT NULL,
     UNIQUE (gateway, epoch)
 );
 CREATE TABLE batch (
@@ -114,12 +115,13 @@ CREATE TABLE gateway (
     heard_at INTEGER NOT NULL,
     state TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE named_meter (
+CREATE TABLE watched (
     meter TEXT NOT NULL,
-    gateway TEXT NOT NULL REFERENCES gateway,
-    line TEXT NOT NULL,
-    since INTEGER NOT NULL,
-    until INTEGER,
+    gateway TEXT NOT NULL,
+    line TEXT,
+    named_since INTEGER,
+    first_slot INTEGER,
+    last_slot INTEGER,
     PRIMARY KEY (meter, gateway)
 ) WITHOUT ROWID;
 """

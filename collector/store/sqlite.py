@@ -14,13 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from collector.schema import MIGRATIONS, READING_COLUMNS
+from collector.database import available, open_collector_database
+from collector.schema import READING_COLUMNS
 from collector.store import (
     Added,
     Arrival,
     Correction,
     EnergyRead,
-    StoreUnavailable,
     same_registers,
     statements,
 )
@@ -40,19 +40,18 @@ from collector.store.rows import (
 )
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.reading import Reading, check_reading
-from kaukoluenta.runtime.database import open_database, open_read_only, transaction
+from kaukoluenta.runtime.database import transaction
 
 _METER, _SOURCE, _LAYOUT, _AMOUNTS = (
     READING_COLUMNS.index(column) for column in ("meter", "source", "layout", "amounts")
 )
+_FOR_EVER = 2**62
 _INSTANT_KEY, _KEY = slice(_SOURCE), slice(_SOURCE + 1)
 
 
 def open_sqlite(path: Path, *, read_only: bool = False) -> SqliteStore:
     """Raises ConfigurationInvalid, or DatabaseTooNew when a newer version has written it."""
-    opened = open_read_only(path, MIGRATIONS) if read_only else open_database(path, MIGRATIONS)
-    opened.execute("PRAGMA busy_timeout = 5000")
-    return SqliteStore(opened)
+    return SqliteStore(open_collector_database(path, read_only=read_only))
 
 
 class SqliteStore:
@@ -92,7 +91,7 @@ class SqliteStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
-            with _available(), transaction(self._connection) as connection:
+            with available(), transaction(self._connection) as connection:
                 yield connection
         except BaseException:
             self._meters.forget()
@@ -217,19 +216,5 @@ class SqliteStore:
         return [row[0] for row in rows]
 
     def _fetch(self, statement: str, **values: object) -> list[Row]:
-        with _available():
+        with available():
             return self._connection.execute(statement, values).fetchall()
-
-
-_FOR_EVER = 2**62
-
-
-@contextmanager
-def _available() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreUnavailable(
-            f"The store cannot be used now: {error}.",
-            remedy="Check that its disk has room, that it may be written, and that nobody holds it locked.",
-        ) from error
