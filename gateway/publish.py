@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,7 +19,6 @@ from gateway.outbox import PRUNED_AT_ONCE, Outbox, OutboxDamaged, OutboxUnavaila
 from gateway.settings import GatewaySettings
 from gateway.window import SendWindow
 from kaukoluenta import __version__
-from kaukoluenta.identifiers import MeterId
 from kaukoluenta.payload import (
     Acknowledgement,
     GatewayState,
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PATIENCE_S = 3600.0
 _BETWEEN_STATES_S = 5.0
-_BETWEEN_TIDYINGS_S = 10.0
+_BETWEEN_TIDYINGS_S = 1.0
 _AFTER_A_FAILURE_S = 5.0
 
 
@@ -96,7 +95,6 @@ class Publisher:
     """Publishes one outbox for as long as the process lives.
 
     Args:
-        lines: the meters of each line, told in the gateway's state.
         now: the gateway's clock.
         on_damage: called, on this thread, when the outbox file is found broken; nothing more is sent.
     """
@@ -105,12 +103,11 @@ class Publisher:
         self,
         settings: GatewaySettings,
         outbox: Outbox,
-        lines: Mapping[str, Sequence[MeterId]],
         now: Callable[[], datetime],
         on_damage: Callable[[OutboxDamaged], object],
     ) -> None:
         self._table, self._outbox, self._now, self._on_damage = settings.gateway, outbox, now, on_damage
-        self._lines: dict[str, list[str]] = {line: list(meters) for line, meters in lines.items()}
+        self._lines = {line: list[str](meters) for line, meters in settings.meters().items()}
         self._readings, self._state = (topic(self._table.name, kind) for kind in ("readings", "state"))
         self._session = MqttSession(
             settings.mqtt,

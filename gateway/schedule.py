@@ -80,16 +80,20 @@ def turns(meters: Sequence[MeterSettings], failing: Collection[MeterId], retries
 
 
 def connect_delays(line: str, *, down_before: bool) -> Iterator[float]:
-    """Seconds to wait before each further try to reach a line that is down: doubling, and spread.
+    """Seconds to wait before each further try to reach a line that is down.
 
-    A line that was down in the slot before has one further try, so that it is no burden; one that has just
-    gone is tried for as long as the caller goes on.
+    One that has just gone is tried at once, then after a doubling time, not quite the same for every line,
+    for as long as the caller goes on. One that was down in the slot before has one further try: it is no
+    burden to anybody.
     """
     delay = 0.5 * (0.75 + share_of(line) / 2)
-    yield delay
-    while not down_before:
-        delay = min(delay * 2, 30.0)
+    if down_before:
         yield delay
+        return
+    yield 0.0
+    while True:
+        yield delay
+        delay = min(delay * 2, 30.0)
 
 
 def _slot_from(instant: datetime, every: timedelta) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,12 @@ def _gateway_name(text: str) -> GatewayName:
         raise ValueError(str(error)) from None
 
 
+def _refuse_twice(what: str, names: Sequence[object]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{what} {twice[0]} is there twice")
+
+
 class MeterSettings(Table):
     """`[[line.meter]]`. M-Bus without an address: the secondary address is selected by the id.
 
@@ -43,13 +50,26 @@ class MeterSettings(Table):
 
 
 class LineSettings(Table):
-    """`[[line]]`: one bus, one master. `timeout` is for a whole answer; by default the link's own rule."""
+    """`[[line]]`: one bus, one master.
+
+    `timeout_s`: how long an answer may keep us waiting, for its beginning and inside it. Without it the
+    protocol's own rule holds: for M-Bus what the standard allows at the line's speed, and the link's latency.
+    """
 
     name: str = Field(min_length=1, max_length=64)
     protocol: Literal["mbus", "modbus"]
     link: str
     timeout_s: float | None = Field(default=None, gt=0, le=60)
     meter: tuple[MeterSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_the_protocol(self) -> LineSettings:
+        if self.protocol == "mbus":
+            _refuse_twice("address", [meter.address for meter in self.meter if meter.address is not None])
+        for meter in self.meter:
+            if self.protocol == "modbus" and not meter.profile:
+                raise ValueError(f"{meter.id} needs a profile: a Modbus meter does not say what it is")
+        return self
 
 
 class GatewayTable(Table):
@@ -78,15 +98,14 @@ class GatewaySettings(ProcessSettings, env_prefix="KAUKOLUENTA_GATEWAY__"):
     mqtt: MqttSettings = MqttSettings()
     line: tuple[LineSettings, ...] = ()
 
+    def meters(self) -> dict[str, list[MeterId]]:
+        """The meters of each line."""
+        return {line.name: [meter.id for meter in line.meter] for line in self.line}
+
     @model_validator(mode="after")
-    def _nothing_twice(self) -> GatewaySettings:
-        for what, names in (
-            ("line", [line.name for line in self.line]),
-            ("meter", [meter.id for line in self.line for meter in line.meter]),
-        ):
-            twice = [name for name, count in Counter(names).items() if count > 1]
-            if twice:
-                raise ValueError(f"{what} {twice[0]} is there twice")
+    def _fits_together(self) -> GatewaySettings:
+        _refuse_twice("line", [line.name for line in self.line])
+        _refuse_twice("meter", [meter for meters in self.meters().values() for meter in meters])
         if self.gateway.every <= timedelta(0) or timedelta(days=1) % self.gateway.every:
             raise ValueError("[gateway] every must divide a day: 5m, 15m, 1h, 1d")
         if self.gateway.window > self.gateway.every or self.gateway.spread > self.gateway.window:

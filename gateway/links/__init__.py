@@ -1,0 +1,124 @@
+"""The only sockets and ports of the gateway: octets to a bus and back. A table names a link per URL scheme.
+
+    tcp://host:port                                 a transparent level converter
+    serial:///dev/ttyUSB0?baud=2400&parity=E        a level converter on a serial port
+    rfc2217://host:port?baud=2400                   a serial server that takes its settings over the network
+
+`baud` (default 2400) is the speed of the bus behind the link: the computed waiting times follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from gateway.readout import LineDown
+from kaukoluenta.errors import ConfigurationInvalid
+
+PARITIES = ("E", "N", "O")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAddress:
+    """A link's URL, taken apart. `path` is a device, `host` and `port` are a converter."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    baud: int = 2400
+    parity: str = "E"
+
+
+class Link(Protocol):
+    """A half-duplex line to a bus. Not open at first; whatever raises LineDown has closed it.
+
+    `latency_s`: what the way there and back may add to the waiting times of the bus.
+    """
+
+    address: LinkAddress
+    latency_s: float
+
+    @property
+    def is_open(self) -> bool: ...
+
+    async def open(self) -> None:
+        """Connect. Raises LineDown."""
+
+    async def send(self, octets: bytes) -> None:
+        """Raises LineDown."""
+
+    async def receive(self, timeout_s: float) -> bytes:
+        """What has arrived, as soon as anything has; nothing when nothing came in time. Raises LineDown."""
+
+    async def discard(self) -> bytes:
+        """Drop what arrived unasked for, and return it."""
+
+    async def use_baud(self, baud: int) -> None:
+        """Change the speed. Raises LineDown where the link cannot."""
+
+    async def close(self) -> None:
+        """Let go. It may be opened again."""
+
+
+def parse_link(url: str) -> LinkAddress:
+    """Take a URL apart and check it, without connecting.
+
+    Raises:
+        ConfigurationInvalid: no link can be opened by it.
+    """
+    try:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+        baud, parity = int(options.pop("baud", "2400")), options.pop("parity", "E").upper()
+        address = LinkAddress(
+            url, parts.scheme, parts.hostname or "", parts.port or 0, parts.path, baud, parity
+        )
+    except ValueError as error:
+        raise _unusable(url, str(error)) from None
+    if options:
+        raise _unusable(url, f"unknown option {', '.join(options)}")
+    if address.baud <= 0 or address.parity not in PARITIES:
+        raise _unusable(url, "baud must be positive and parity E, N or O")
+    if address.scheme in _NETWORK and not (address.host and address.port):
+        raise _unusable(url, "host and port are needed")
+    if address.scheme not in LINKS:
+        raise _unusable(url, f"only {', '.join(LINKS)} are known")
+    return address
+
+
+def link_to(url: str) -> Link:
+    """The link of a URL, not yet open. Raises ConfigurationInvalid."""
+    address = parse_link(url)
+    return LINKS[address.scheme](address)
+
+
+def line_down(address: LinkAddress, why: str) -> LineDown:
+    """The error of a link that is not there."""
+    return LineDown(f"line down: {why}", remedy=f"Check the converter and the way to {address.url}.")
+
+
+def _tcp(address: LinkAddress) -> Link:
+    from gateway.links.tcp import TcpLink
+
+    return TcpLink(address)
+
+
+def _serial(address: LinkAddress) -> Link:
+    from gateway.links.serial_port import SerialLink
+
+    return SerialLink(address)
+
+
+LINKS: dict[str, Callable[[LinkAddress], Link]] = {"tcp": _tcp, "serial": _serial, "rfc2217": _serial}
+_NETWORK = ("tcp", "rfc2217")
+
+
+def _unusable(url: str, why: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        f"link = {url!r} cannot be used: {why}.",
+        remedy="Write tcp://host:port, serial:///dev/ttyUSB0?baud=2400&parity=E, or rfc2217://host:port.",
+    )

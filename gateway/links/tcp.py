@@ -1,0 +1,103 @@
+"""TCP to a transparent converter: what is sent comes out on the bus, and the other way round."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+
+from gateway.links import LinkAddress, line_down
+
+CONNECT_TIMEOUT_S = 5.0
+LATENCY_S = 0.4
+MOST_KEPT = 4096  # octets that nobody has asked for; noise between two slots does not fill the memory
+
+KEEPALIVE = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 20_000),
+)
+"""A peer that went away without a word is noticed within a minute, idle or not."""
+
+
+class TcpLink:
+    """One connection at a time, opened anew after a loss."""
+
+    latency_s = LATENCY_S
+
+    def __init__(self, address: LinkAddress) -> None:
+        self.address = address
+        self._connection = _Connection()
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.transport is not None
+
+    async def open(self) -> None:
+        await self.close()
+        loop, address = asyncio.get_running_loop(), self.address
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, self._connection = await loop.create_connection(_Connection, address.host, address.port)
+        except TimeoutError:
+            raise line_down(address, f"no connection within {CONNECT_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise line_down(address, os.strerror(error.errno) if error.errno else str(error)) from None
+
+    async def send(self, octets: bytes) -> None:
+        if self._connection.transport is None:
+            raise line_down(self.address, "connection closed")
+        self._connection.transport.write(octets)
+
+    async def receive(self, timeout_s: float) -> bytes:
+        connection = self._connection
+        if not connection.arrived and connection.transport is not None:
+            connection.news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await connection.news.wait()
+        if not connection.arrived and connection.transport is None:
+            raise line_down(self.address, "connection closed")
+        return await self.discard()
+
+    async def discard(self) -> bytes:
+        octets = bytes(self._connection.arrived)
+        self._connection.arrived.clear()
+        return octets
+
+    async def use_baud(self, baud: int) -> None:
+        raise line_down(self.address, f"a transparent converter does not change to {baud} baud by itself")
+
+    async def close(self) -> None:
+        if self._connection.transport is not None:
+            self._connection.transport.abort()
+        self._connection = _Connection()
+
+
+class _Connection(asyncio.Protocol):
+    """What one connection has brought. `transport` is None before it is made and after it is lost."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.arrived, self.news = bytearray(), asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        connection = transport.get_extra_info("socket")
+        for level, option, value in KEEPALIVE:
+            if hasattr(socket, option):  # not every system has all of them
+                connection.setsockopt(level, getattr(socket, option), value)
+
+    def data_received(self, data: bytes) -> None:
+        self.arrived += data
+        del self.arrived[:-MOST_KEPT]
+        self.news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self.news.set()

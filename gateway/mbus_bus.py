@@ -1,0 +1,116 @@
+"""The time on an M-Bus line: performs a dialogue over a link, octet by octet and to the second.
+
+A wait ends with the last octet of a frame, not with a pause behind it. After anything but a clean answer the
+line is heard quiet before it is spoken to again, so that nothing late meets the next answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from gateway.links import Link
+from gateway.mbus.dialogue import Dialogue, Heard, Listen, Request, Silence, UseBaud
+from gateway.mbus.link import LONG_OVERHEAD, NEED_DATA, Garbled, LinkReader, LongFrame, ShortFrame
+from gateway.mbus.timing import answer_timeout, idle_time, transmission_time
+
+LONGEST_FRAME = 255 + LONG_OVERHEAD
+
+T = TypeVar("T")
+
+
+class Bus:
+    """One link to one bus. Not for two dialogues at once.
+
+    Args:
+        timeout_s: how long an answer may keep us waiting, for its first octet and inside it. By default what
+            the standard allows a meter at the line's speed, and the link's latency.
+    """
+
+    def __init__(self, link: Link, timeout_s: float | None = None) -> None:
+        self.link, self._timeout_s, self._baud = link, timeout_s, link.address.baud
+        self._reader = LinkReader()
+        self._sent: ShortFrame | LongFrame | None = None
+        self._heard: Heard = Silence()
+        self._answer_due = self._latest_end = self._octets_at = 0.0
+        self._restless = False
+
+    async def perform(self, dialogue: Dialogue[T]) -> T:
+        """Run a dialogue to its end, connecting first where there is no connection.
+
+        Raises:
+            LineDown: and what the dialogue raises.
+        """
+        if not self.link.is_open:
+            await self.link.open()
+            self._restless = False
+        try:
+            request = next(dialogue)
+            while True:
+                request = dialogue.send(await self._do(request))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            dialogue.close()
+
+    async def _do(self, request: Request) -> Heard:
+        match request:
+            case UseBaud(baud):
+                await self.link.use_baud(baud)
+                self._baud = baud
+                return Silence()
+            case Listen():
+                self._restless |= self._heard != self._sent  # our own octets are only an echo
+            case frame:
+                await self._send(frame)
+        self._heard = await self._hear()
+        self._restless |= isinstance(self._heard, Garbled)
+        return self._heard
+
+    async def _send(self, frame: ShortFrame | LongFrame) -> None:
+        if self._restless:
+            await self._quiet_down()
+        await self.link.discard()
+        self._reader, self._sent = LinkReader(), frame
+        octets = frame.to_bytes()
+        await self.link.send(octets)
+        now = asyncio.get_running_loop().time()
+        first_octet_s = self._timeout_s or answer_timeout(self._baud) + self.link.latency_s
+        self._answer_due = now + transmission_time(len(octets), self._baud) + first_octet_s
+        self._latest_end = self._answer_due + transmission_time(2 * LONGEST_FRAME, self._baud)
+
+    async def _hear(self) -> Heard:
+        """The next event on the line, or Silence when the answer is overdue."""
+        while (event := self._reader.next_event()) is NEED_DATA:
+            octets = await self.link.receive(self._patience_s())
+            if octets:
+                self._octets_at = asyncio.get_running_loop().time()
+                self._reader.receive_data(octets)
+                continue
+            self._reader.line_idle()
+            if (event := self._reader.next_event()) is NEED_DATA:
+                return Silence()
+            break
+        return event
+
+    def _patience_s(self) -> float:
+        """Until the answer is due, and while one is arriving, until its next octets are."""
+        missing = self._reader.octets_missing or 0
+        quiet_s = (
+            self._quiet_s() if self._timeout_s else self._quiet_s() + transmission_time(missing, self._baud)
+        )
+        due = max(self._answer_due, self._octets_at + quiet_s)
+        return max(min(due, self._latest_end) - asyncio.get_running_loop().time(), 0)
+
+    def _quiet_s(self) -> float:
+        """So long a pause is no pause inside a frame."""
+        return self._timeout_s or idle_time(self._baud) + self.link.latency_s
+
+    async def _quiet_down(self) -> None:
+        """Let whoever is still talking finish; a line that is never quiet is spoken to all the same."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + transmission_time(LONGEST_FRAME, self._baud) + self._quiet_s()
+        while await self.link.receive(self._quiet_s()) and loop.time() < give_up:
+            pass
+        self._restless = False

@@ -1,0 +1,221 @@
+"""Meter models as TOML files: who a meter is, which of its records are which register, and an example.
+
+Records match by meaning (quantity, function, storage, tariff, subunit, modifiers), never by position.
+`gateway/profiles/generic.toml` reads any meter that gives standard records; the file of a model says what
+differs, and its registers stand over the generic ones of the same name. Every file carries telegrams of its
+own and what they read, run as a test by being there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gateway.mbus.header import Identity
+from gateway.mbus.records import DataRecord
+from kaukoluenta.errors import ConfigurationInvalid
+from kaukoluenta.quantities import QUANTITIES
+
+GENERIC = "generic"
+SCALING = ("correction_", "summer_time")
+"""Modifiers that are in the value already."""
+RECORD_STATUS = "record_status:"
+"""A modifier that says why the record holds no value."""
+
+Octet = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
+
+
+class ProfileInvalid(ConfigurationInvalid):
+    """A profile that cannot be used, or that nobody has written."""
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a profile. An unknown key is a misspelt one."""
+
+
+class Match(Strict):
+    """Which record is meant: by `quantity` as in gateway/mbus/vif.py, or by `vib` in hex.
+
+    `tariff = "any"` takes every tariff but 0, each into a register of its own. `modifiers` are those of
+    gateway/mbus/vife.py without scaling. `not_media` excludes meters by the medium of their header.
+    """
+
+    quantity: str = ""
+    vib: str = ""
+    unit: str = ""
+    function: Literal["instantaneous", "maximum", "minimum", "error"] = "instantaneous"
+    storage: int = 0
+    tariff: int | Literal["any"] = 0
+    subunit: int = 0
+    modifiers: tuple[str, ...] = ()
+    media: tuple[Octet, ...] = ()
+    not_media: tuple[Octet, ...] = ()
+
+    def fits(self, record: DataRecord, medium: int) -> bool:
+        """Whether the rule means this record of a meter of that medium."""
+        meant = record.vib.hex() == self.vib.lower() if self.vib else self._meaning_fits(record)
+        return (
+            meant
+            and (record.function, record.storage, record.subunit)
+            == (self.function, self.storage, self.subunit)
+            and (record.tariff != 0 if self.tariff == "any" else record.tariff == self.tariff)
+            and (not self.media or medium in self.media)
+            and medium not in self.not_media
+        )
+
+    def _meaning_fits(self, record: DataRecord) -> bool:
+        telling = tuple(name for name in record.modifiers if not name.startswith((*SCALING, RECORD_STATUS)))
+        return (
+            record.quantity == self.quantity and self.unit in ("", record.unit) and telling == self.modifiers
+        )
+
+
+class Rule(Strict):
+    """The record that `match` means is this register; a tariff's number is added to its name."""
+
+    register: str
+    match: Match
+
+
+class Identify(Strict):
+    """Meters that a profile is for. What is left out may be anything."""
+
+    manufacturer: str
+    version: Octet | None = None
+    medium: Octet | None = None
+
+    def fits(self, identity: Identity) -> bool:
+        return (
+            self.manufacturer == identity.manufacturer
+            and self.version in (None, identity.version)
+            and self.medium in (None, identity.medium)
+        )
+
+    def overlaps(self, other: Identify) -> bool:
+        return self.manufacturer == other.manufacturer and all(
+            mine is None or its is None or mine == its
+            for mine, its in ((self.version, other.version), (self.medium, other.medium))
+        )
+
+
+class Example(Strict):
+    """The records of one readout in hex, a text a telegram, and what they read: `energy = "12345 kWh"`."""
+
+    records: tuple[str, ...]
+    reads: dict[str, str]
+    absent: tuple[str, ...] = ()
+    info_code: str | None = None
+    meter_time: str | None = None
+    medium: Octet | None = None
+    status: Octet = 0
+
+
+class MBusProfile(Strict, kw_only=True):
+    """One file. `name` is its stem; `source` is where a reviewer can check every line."""
+
+    name: str
+    protocol: Literal["mbus"]
+    model: str
+    source: str
+    note: str = ""
+    identify: tuple[Identify, ...] = ()
+    register: tuple[Rule, ...] = ()
+    info_code: Match | None = None
+    example: tuple[Example, ...]
+
+
+def load_profiles(files: Iterable[Traversable | Path]) -> dict[str, MBusProfile]:
+    """Profiles by name, the generic one's rules added to each. Files of other protocols are passed over.
+
+    Raises:
+        ProfileInvalid: a file that breaks the form, or two that claim the same meter.
+    """
+    read = [_read(file) for file in files]
+    profiles = {content["name"]: _profile(content) for content in read if content.get("protocol") == "mbus"}
+    _check_overlaps(list(profiles.values()))
+    generic = profiles.get(GENERIC)
+    return {name: _with_generic(profile, generic) for name, profile in profiles.items()}
+
+
+@cache
+def shipped_profiles() -> Mapping[str, MBusProfile]:
+    """The profiles of gateway/profiles."""
+    folder = resources.files("gateway") / "profiles"
+    return load_profiles(sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=str))
+
+
+def profile_for(
+    identity: Identity | None, configured: str | None, profiles: Mapping[str, MBusProfile]
+) -> MBusProfile:
+    """The profile that a meter's settings name (a name, or a path to a file), else the one that knows it.
+
+    Raises:
+        ProfileInvalid: the settings name none.
+    """
+    if configured is not None:
+        return _configured(configured, profiles)
+    for profile in profiles.values():
+        if identity and any(identify.fits(identity) for identify in profile.identify):
+            return profile
+    return profiles[GENERIC]
+
+
+def _configured(name: str, profiles: Mapping[str, MBusProfile]) -> MBusProfile:
+    if not name.endswith(".toml"):
+        if name in profiles:
+            return profiles[name]
+        raise ProfileInvalid(
+            f"No M-Bus profile is called {name!r}.",
+            remedy=f"Leave it out, give a path to a TOML file, or choose one of {', '.join(profiles)}.",
+        )
+    return _with_generic(_profile(_read(Path(name))), profiles.get(GENERIC))
+
+
+def _read(file: Traversable | Path) -> dict[str, Any]:
+    try:
+        return {"name": file.name.removesuffix(".toml"), **tomllib.loads(file.read_text(encoding="utf-8"))}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileInvalid(f"The profile {file} cannot be read: {error}.", remedy="Mend it.") from None
+
+
+def _profile(content: dict[str, Any]) -> MBusProfile:
+    try:
+        profile = msgspec.convert(content, MBusProfile)
+    except msgspec.ValidationError as error:
+        raise ProfileInvalid(
+            f"Profile {content['name']}: {error}.", remedy="See gateway/profiles/generic.toml for the form."
+        ) from None
+    for rule in profile.register:
+        if rule.register not in QUANTITIES:
+            raise ProfileInvalid(
+                f"Profile {profile.name}: no register is called {rule.register!r}.",
+                remedy=f"Choose one of {', '.join(QUANTITIES)}; tariffs are added by themselves.",
+            )
+    return profile
+
+
+def _with_generic(profile: MBusProfile, generic: MBusProfile | None) -> MBusProfile:
+    if generic is None or profile.name == GENERIC:
+        return profile
+    own = {(rule.register, rule.match.tariff == 0) for rule in profile.register}
+    inherited = [rule for rule in generic.register if (rule.register, rule.match.tariff == 0) not in own]
+    info_code = profile.info_code or generic.info_code
+    return msgspec.structs.replace(profile, register=(*profile.register, *inherited), info_code=info_code)
+
+
+def _check_overlaps(profiles: Sequence[MBusProfile]) -> None:
+    for one, other in combinations(profiles, 2):
+        for mine in one.identify:
+            if any(mine.overlaps(its) for its in other.identify):
+                raise ProfileInvalid(
+                    f"Profiles {one.name} and {other.name} claim the same meter ({mine.manufacturer}).",
+                    remedy="Give each its version and medium in `identify`.",
+                )
