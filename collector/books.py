@@ -164,12 +164,16 @@ class Books:
             )
         ]
 
-    def missed(self, start: datetime, end: datetime) -> Iterator[tuple[GatewayName, Missed]]:
+    def missed(
+        self, start: datetime, end: datetime, only: MeterId | None = None
+    ) -> Iterator[tuple[GatewayName, Missed]]:
         """The slots in [start, end) of which a gateway said why it has no reading; by slot, then meter."""
         rows = self._fetch(
-            "SELECT * FROM missed WHERE slot >= ? AND slot < ? ORDER BY slot, meter, gateway",
+            "SELECT * FROM missed WHERE slot >= ? AND slot < ? AND meter = ifnull(?, meter) "
+            "ORDER BY slot, meter, gateway",
             microseconds(start),
             microseconds(end),
+            only,
         )
         for slot, meter, gateway, reason in rows:
             yield GatewayName(gateway), Missed(MeterId(meter), instant_of(slot), reason)

@@ -95,11 +95,17 @@ class ReadingStore(Protocol):
     def energies(self, meters: Iterable[MeterId], start: datetime, end: datetime) -> Iterator[EnergyRead]:
         """The energy registers of `series` in [start, end] for many meters, by meter, then read_at."""
 
+    def instants(self, meter: MeterId, start: datetime, end: datetime) -> list[datetime]:
+        """The instants in [start, end] of which there is any reading, ascending."""
+
     def latest(self, until: datetime | None = None) -> list[Reading]:
         """The newest standing reading of each meter at or before `until`, by meter."""
 
     def meters(self, start: datetime, end: datetime) -> list[MeterId]:
         """Meters with any reading in [start, end], sorted."""
+
+    def coverage(self, start: datetime, end: datetime) -> Mapping[MeterId, int]:
+        """Instants in [start, end] with a standing reading, counted by meter; meters without are absent."""
 
     def readings(self, start: datetime, end: datetime) -> Iterator[Reading]:
         """All standing readings in [start, end), by read_at, meter, source (in the order of `Source`)."""

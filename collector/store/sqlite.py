@@ -180,6 +180,11 @@ class SqliteStore:
                 if energy is not None:
                     yield EnergyRead(meter, instant_of(read_at), energy)
 
+    def instants(self, meter: MeterId, start: datetime, end: datetime) -> list[datetime]:
+        number = self._meters.number(meter)
+        rows = self._fetch(statements.INSTANTS, meter=number, **self._within(start, end))
+        return [instant_of(row[0]) for row in rows]
+
     def latest(self, until: datetime | None = None) -> list[Reading]:
         last = microseconds(until) if until else _FOR_EVER
         missing = {row[0] for row in self._fetch("SELECT number FROM meter")}
@@ -197,6 +202,10 @@ class SqliteStore:
 
     def meters(self, start: datetime, end: datetime) -> list[MeterId]:
         return [MeterId(row[0]) for row in self._fetch(statements.METERS, **self._within(start, end))]
+
+    def coverage(self, start: datetime, end: datetime) -> Mapping[MeterId, int]:
+        rows = self._fetch(statements.COVERAGE, **self._within(start, end))
+        return {MeterId(meter): instants for meter, instants in rows}
 
     def readings(self, start: datetime, end: datetime) -> Iterator[Reading]:
         first, last = microseconds(start), microseconds(end)

@@ -58,11 +58,27 @@ ENERGIES = f"""
     SELECT read_at, source, layout, amounts FROM standing WHERE {_WITHIN} AND meter = :meter
     ORDER BY read_at, source
 """
+INSTANTS = f"""
+    SELECT read_at FROM reading WHERE {_WITHIN} AND meter = :meter
+    UNION SELECT read_at FROM correction WHERE {_WITHIN} AND meter = :meter
+    ORDER BY read_at
+"""
 METERS = f"""
     SELECT id FROM meter
     WHERE EXISTS (SELECT 1 FROM standing WHERE {_WITHIN} AND standing.meter = meter.number)
     ORDER BY id
 """
+COVERAGE = f"""
+    SELECT id, sum(instants) FROM (
+        SELECT meter, count(DISTINCT read_at) AS instants FROM reading WHERE {_WITHIN} GROUP BY span, meter
+        UNION ALL
+        SELECT meter, count(DISTINCT read_at) FROM correction WHERE {_WITHIN} AND NOT EXISTS (
+            SELECT 1 FROM reading WHERE reading.span = correction.span
+                AND reading.meter = correction.meter AND reading.read_at = correction.read_at
+        ) GROUP BY meter
+    ) AS counted JOIN meter ON meter.number = counted.meter GROUP BY counted.meter
+"""
+"""Grouped by the key of the table, so that nothing is sorted."""
 READINGS_OF_SPAN = f"""
     SELECT {_COLUMNS} FROM standing JOIN meter ON meter.number = standing.meter
     WHERE span = :span AND read_at >= :start AND read_at < :end
