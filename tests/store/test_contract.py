@@ -127,6 +127,7 @@ def test_every_question_agrees_with_the_list_of_all_readings(new_store, given_re
     assert list(store.readings(start, end)) == [r for r in inside if r.read_at < end]
     assert store.meters(start, end) == sorted({r.meter for r in inside})
     assert store.series(KAM, start, end) == [r for r in inside if r.meter == KAM]
+    assert store.instants(KAM, start, end) == sorted({r.read_at for r in inside if r.meter == KAM})
     assert list(store.energies([LUG, KAM, LUG], start, end)) == [
         EnergyRead(meter, r.read_at, r.registers["energy"])
         for meter in (KAM, LUG)
@@ -303,6 +304,7 @@ def test_an_hour_stands_corrected_exactly_where_it_was_corrected(new_store, corr
     store.correct(fixed, ARRIVAL, CORRECTION)
     wanted = {r.read_at: r for r in [*hours, *fixed]}
     assert everything(store) == [wanted[instant] for instant in sorted(wanted)]
+    assert store.instants(KAM, *EVER) == sorted(wanted)
     store.close()
 
 
@@ -338,3 +340,14 @@ def test_a_naive_or_ancient_instant_is_refused(store, read_at):
 def test_a_reading_without_registers_is_refused(store):
     with pytest.raises(KaukoluentaError):
         store.add([replace(energy(), registers={})], ARRIVAL)
+
+
+def test_coverage_counts_instants_and_not_sources_conflicts_or_corrections(store):
+    hours = [MIDNIGHT + n * HOUR for n in range(10)]
+    store.add([energy(read_at=at) for at in hours[:6]], ARRIVAL)
+    store.add([energy(read_at=hours[0], source=Source.MANUAL), energy(read_at=hours[1], value="7")], ARRIVAL)
+    store.correct([energy(read_at=at, value="9") for at in (hours[2], hours[7])], ARRIVAL, CORRECTION)
+    store.add([energy(LUG, hours[9])], ARRIVAL)
+    assert store.coverage(hours[0], hours[9]) == {KAM: 7, LUG: 1}
+    assert store.coverage(hours[5], hours[7]) == {KAM: 2}
+    assert store.coverage(hours[8], hours[8]) == {}
