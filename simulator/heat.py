@@ -50,6 +50,10 @@ class House:
     hot_water_wh_a_day: int
     return_mc: int
 
+    def __hash__(self) -> int:
+        """Cheap, since sums are looked up by house at every request."""
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class HeatDrawn:

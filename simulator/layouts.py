@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.mbus.encode import NOW, Place, vib_of, with_vife
+from gateway.mbus.encode import BCD_FIELDS, INTEGER_FIELDS, NOW, Place, dib, vib_of, with_vife
 
 KWH_J: Final = 3_600_000
 MJ_J: Final = 1_000_000
@@ -21,19 +21,19 @@ _ONLY_NEGATIVE: Final = 0x3C
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One data record of `octets` octets of data; a date or a time needs neither coding nor step."""
+    """One data record: DIB and VIB as sent, then `octets` of data. A date or a time needs no step."""
 
     register: str
-    vib: bytes
+    head: bytes
     octets: int
     coding: Literal["bcd", "binary"]
     step: int
-    place: Place = NOW
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A meter model. `telegrams` make one readout; `maker_data` ends the last of them.
+    """A meter model. `telegrams` make one readout; `maker_data` ends the last of them. With `due_date` it
+    keeps the energy of the local month's first instant.
 
     `energy_unit` and `energy_exponent` say how the display shows the steps of the energy register: 123456
     steps at -3 are 123.456. Installation forms use that unit.
@@ -48,14 +48,15 @@ class Layout:
     energy_step_j: int
     telegrams: tuple[tuple[Record, ...], ...]
     maker_data: bytes = b""
+    due_date: bool = False
 
 
 def _bcd(register: str, digits: int, vib: bytes, step: int) -> Record:
-    return Record(register, vib, digits // 2, "bcd", step)
+    return Record(register, dib(BCD_FIELDS[digits]) + vib, digits // 2, "bcd", step)
 
 
 def _binary(register: str, octets: int, vib: bytes, step: int = 1, place: Place = NOW) -> Record:
-    return Record(register, vib, octets, "binary", step, place)
+    return Record(register, dib(INTEGER_FIELDS[octets], place) + vib, octets, "binary", step)
 
 
 KILOWATT_HOURS = Layout(
@@ -101,6 +102,7 @@ GIGAJOULES = Layout(
             _binary("due_date_energy", 4, vib_of("energy", "J", 6), MJ_J, _DUE_DATE),
         ),
     ),
+    due_date=True,
 )
 
 TWO_TELEGRAMS = Layout(

@@ -40,6 +40,10 @@ class Meter:
     volume_ml: int
     on_time_s: int
 
+    def __hash__(self) -> int:
+        """Cheap: without it each look-up would hash every record of the layout."""
+        return hash(self.id)
+
 
 def is_installed(meter: Meter, instant: datetime) -> bool:
     return meter.installed_at <= instant and (meter.removed_at is None or instant < meter.removed_at)
@@ -54,8 +58,7 @@ def energy_j(meter: Meter, instant: datetime) -> int:
 def registers(meter: Meter, instant: datetime) -> dict[str, int | date]:
     """All registers of an installed meter, in J, ml, ml/h, W, mC, mK and s; the clock has no zone."""
     drawn, begun = heat_drawn(meter.house, instant), _when_it_began(meter)
-    due = instant.astimezone(HELSINKI).date().replace(day=1)
-    return {
+    held: dict[str, int | date] = {
         "energy": meter.energy_j + drawn.energy_j - begun.energy_j,
         "cooling_energy": 0,
         "volume": meter.volume_ml + drawn.volume_ml - begun.volume_ml,
@@ -67,9 +70,13 @@ def registers(meter: Meter, instant: datetime) -> dict[str, int | date]:
         "on_time": meter.on_time_s + (instant - _begun_at(meter)) // timedelta(seconds=1),
         "error_flags": 0,
         "meter_clock": (instant + _METER_ZONE).replace(tzinfo=None),
-        "due_date": due,
-        "due_date_energy": energy_j(meter, _midnight(due)),
     }
+    return held | _due_date_registers(meter, instant) if meter.layout.due_date else held
+
+
+def _due_date_registers(meter: Meter, instant: datetime) -> dict[str, int | date]:
+    due = instant.astimezone(HELSINKI).date().replace(day=1)
+    return {"due_date": due, "due_date_energy": energy_j(meter, _midnight(due))}
 
 
 def _begun_at(meter: Meter) -> datetime:

@@ -89,26 +89,26 @@ class SlaveLine:
         """What the line answers to a frame of the master; nothing when no slave feels addressed."""
         if isinstance(frame, Ack):
             return b""
-        answers = [answer for slave in self._slaves if (answer := self._answer_of(slave, frame, now))]
+        concerned = self._slaves if _is_selection(frame) else self._addressed(frame.address)
+        answers = [answer for slave in concerned if (answer := self._answer_of(slave, frame, now))]
         return reduce(_fall_together, answers) if answers else b""
 
+    def _addressed(self, address: int) -> list[Slave]:
+        everyone, selected = address in (ALL_ANSWER, ALL_LISTEN), address == SELECTED
+        return [
+            slave
+            for slave in self._slaves
+            if slave.meter.address == address or everyone or (selected and slave.selected)
+        ]
+
     def _answer_of(self, slave: Slave, frame: ShortFrame | LongFrame, now: datetime) -> bytes:
-        selection = _is_selection(frame)
-        if not selection and not _is_for(slave, frame.address):
-            return b""
         fault = self._fault_at(slave.meter, now)
         if fault is FaultKind.SILENT or not is_installed(slave.meter, now):
             return b""
-        answer = _select(slave, frame) if selection else _obey(slave, frame, now)
+        answer = _select(slave, frame) if _is_selection(frame) else _obey(slave, frame, now)
         if fault is None or not isinstance(answer, LongFrame):
             return answer.to_bytes() if answer and frame.address != ALL_LISTEN else b""
         return distort(fault, answer, distortion_chance(self._seed, slave.meter, now))
-
-
-def _is_for(slave: Slave, address: int) -> bool:
-    return address in (slave.meter.address, ALL_ANSWER, ALL_LISTEN) or (
-        address == SELECTED and slave.selected
-    )
 
 
 def _is_selection(frame: ShortFrame | LongFrame) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 
-from gateway.mbus.encode import bcd_record, date_record, datetime_record, integer_record
+from gateway.mbus.encode import type_f, type_g
 from gateway.mbus.header import Identity, identity_of
 from simulator.layouts import Record
 from simulator.meters import Meter, registers
@@ -38,11 +38,11 @@ def readout(meter: Meter, instant: datetime) -> tuple[Telegram, ...]:
 def _data_record(record: Record, held: Mapping[str, int | date]) -> bytes:
     value = held[record.register]
     if isinstance(value, datetime):
-        return datetime_record(value, record.place, record.vib)
+        return record.head + type_f(value)
     if isinstance(value, date):
-        return date_record(value, record.place, record.vib)
+        return record.head + type_g(value)
     steps = value // record.step
     if record.coding == "bcd":
         digits = 2 * record.octets
-        return bcd_record(record.vib, steps % 10**digits, digits, record.place)
-    return integer_record(record.vib, steps % (1 << 8 * record.octets - 1), record.octets, record.place)
+        return record.head + bytes.fromhex(f"{steps % 10**digits:0{digits}d}")[::-1]
+    return record.head + (steps % (1 << 8 * record.octets - 1)).to_bytes(record.octets, "little")

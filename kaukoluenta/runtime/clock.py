@@ -10,6 +10,7 @@ MQTT and reconnects stay in real time, since under a frozen clock they would nev
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from kaukoluenta.periods import instant_text
 
 _LONGEST_SLEEP_S = 20.0
 _RETRY_S = 0.05
+_LONGEST_INSTANT = 64
 
 
 class Clock(Protocol):
@@ -47,7 +49,12 @@ class SteppedClock:
         self._now, self._waiting, self._name = folder / "now", folder / "waiting", name
 
     def now(self) -> datetime:
-        return datetime.fromisoformat(self._now.read_text())
+        """Opened anew, since a step replaces the file; by bare calls, since every answer of a meter asks."""
+        file = os.open(self._now, os.O_RDONLY)
+        try:
+            return datetime.fromisoformat(os.read(file, _LONGEST_INSTANT).decode())
+        finally:
+            os.close(file)
 
     async def sleep_until(self, instant: datetime) -> None:
         while self.now() < instant:
