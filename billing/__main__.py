@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
         run = keep_run(rooms.books, month, extract, rooms.as_of)
     print_run(run, as_json=arguments.json)
     for meter in unnamed:
-        sys.stderr.write(f"{meter}: has readings in {month}, but no installation names it.\n")
+        sys.stderr.write(f"warning: {meter} has readings in {month}, but no installation names it.\n")
     if not extract.rows and not extract.refused:
         sys.stderr.write(f"No contract is valid in {month}. Import the registry first.\n")
     return 0 if extract.rows and not extract.refused else 1

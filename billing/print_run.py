@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 
 from billing.documents import UNIT, run_document
 from billing.extract import Extract
 from billing.reasons import REMEDIES, Reason
 from billing.rounding import plain
 from billing.runs import Run
-from kaukoluenta.periods import instant_text
+from kaukoluenta.periods import HELSINKI
 from kaukoluenta.runtime.command import print_json, print_table
 
 
@@ -22,7 +23,7 @@ def print_run(run: Run, *, as_json: bool) -> None:
         billed = f"{len(run.extract.rows)} rows, {plain(run.extract.energy)} {UNIT}"
         sys.stdout.write(f"{run.name}: {billed}, {len(run.extract.refused)} refused\n")
     for warning in run.extract.warnings:
-        sys.stderr.write(f"{warning}\n")
+        sys.stderr.write(f"warning: {warning}\n")
 
 
 def _print_rows(extract: Extract) -> None:
@@ -31,8 +32,8 @@ def _print_rows(extract: Extract) -> None:
             row.delivery_point,
             row.contract,
             row.customer_number,
-            instant_text(row.since),
-            instant_text(row.until),
+            _local(row.since),
+            _local(row.until),
             plain(row.energy),
         )
         for row in extract.rows
@@ -40,6 +41,11 @@ def _print_rows(extract: Extract) -> None:
     if rows:
         print_table(("delivery point", "contract", "customer", "from", "to", UNIT), rows)
         sys.stdout.write("\n")
+
+
+def _local(instant: datetime) -> str:
+    """For people: Helsinki time with its offset, which differs twice in the October night."""
+    return instant.astimezone(HELSINKI).isoformat(" ", "minutes")
 
 
 def _print_refused(extract: Extract) -> None:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from collector.store.backends import BACKENDS
 from kaukoluenta.runtime.settings import ProcessSettings, Table
+
+
+def _known_store(name: str) -> str:
+    if name not in BACKENDS:
+        raise ValueError(f"write one of {', '.join(BACKENDS)}")
+    return name
 
 
 class BillingTable(Table):
@@ -12,7 +22,7 @@ class BillingTable(Table):
 
     database: Path | None = None
     registry_database: Path | None = None
-    store: str = "sqlite"
+    store: Annotated[str, AfterValidator(_known_store)] = "sqlite"
     collector_database: Path | None = None
     clock: str = "system"
 
