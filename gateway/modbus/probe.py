@@ -1,0 +1,77 @@
+"""Which layout a meter's registers have, where its document does not say: shown by the meter itself. Sans-IO.
+
+Read in the wrong order of words, or one register off, a temperature is hardly ever one, and a serial number
+is another. So each layout that could be is tried on the same registers; one alone must make sense, and the
+evidence is kept for a person to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import product
+from typing import Final, NamedTuple
+
+from gateway.modbus.words import Order, Words
+
+COLDEST, HOTTEST = Decimal(0), Decimal(200)
+"""Both excluded: registers full of zeros are no evidence."""
+_DIFFERENCE_AGREES: Final = Decimal(1)
+_FLOW, _RETURN, _DIFFERENCE = "flow_temperature", "return_temperature", "temperature_difference"
+
+
+class Layout(NamedTuple):
+    """How values lie in the registers; `base` is the number that the document gives the first register."""
+
+    words: Words = Words()
+    base: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.words.words} word first, first register {self.base}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the same registers say in one layout. `serial_fits` is None when the map has no serial number."""
+
+    layout: Layout
+    temperatures: Mapping[str, Decimal | None]
+    serial_fits: bool | None = None
+
+    @property
+    def makes_sense(self) -> bool:
+        return self.serial_fits is not False and (self.serial_fits is True or _are_warm(self.temperatures))
+
+    def __str__(self) -> str:
+        read = [
+            f"{name} {value if value is None else f'{value:f}'}" for name, value in self.temperatures.items()
+        ]
+        serial = {True: ["the serial number fits"], False: ["another serial number"], None: []}[
+            self.serial_fits
+        ]
+        return f"{self.layout}: {', '.join([*read, *serial]) or 'nothing to tell by'}"
+
+
+def layouts(word_orders: Iterable[Order], octets: Order, bases: Iterable[int]) -> list[Layout]:
+    """Every layout that could be."""
+    return [Layout(Words(order, octets), base) for order, base in product(word_orders, bases)]
+
+
+def decide(evidence: Iterable[Evidence]) -> Layout | None:
+    """The one layout that makes sense; None when there is none, or more than one."""
+    sensible = [piece.layout for piece in evidence if piece.makes_sense]
+    return sensible[0] if len(sensible) == 1 else None
+
+
+def _are_warm(temperatures: Mapping[str, Decimal | None]) -> bool:
+    """Flow and return are temperatures of a heating network, and their difference is what it should be."""
+    flow, back = temperatures.get(_FLOW), temperatures.get(_RETURN)
+    if not temperatures or None in temperatures.values():
+        return False
+    if not all(COLDEST < value < HOTTEST for value in (flow, back) if value is not None):
+        return False
+    difference = temperatures.get(_DIFFERENCE)
+    if flow is None or back is None or difference is None:
+        return flow is not None or back is not None
+    return abs(flow - back - difference) <= _DIFFERENCE_AGREES
