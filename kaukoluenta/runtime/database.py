@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from kaukoluenta.errors import ConfigurationInvalid
@@ -31,7 +31,7 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         ConfigurationInvalid: no database, or not ours to open.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
         connection = _connect(f"file:{_uri_path(path)}?mode=rw")
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -71,6 +71,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
             connection.execute("ROLLBACK")
         raise
+
+
+def _make(path: Path) -> None:
+    """Make an owner-only file unless there is one.
+
+    A file that is there is never opened: closing it would drop the locks of this process's other
+    connections, and a reader elsewhere would then delete their log (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,6 +85,16 @@ def test_two_processes_share_meters_and_layouts(store, path):
         assert other.add([energy("LUG-1"), energy("DME-1", unit="GJ")], ARRIVAL) == Added(1, 1)
         assert store.add([energy("DME-1", unit="GJ")], ARRIVAL) == Added(duplicate=1)
         assert [r.meter for r in reader.latest()] == [r.meter for r in store.latest()] == ["DME-1", "LUG-1"]
+
+
+def test_a_reader_that_comes_and_goes_takes_nothing_of_a_process_with_two_connections(path, store):
+    look = f"import sqlite3; print(sqlite3.connect({str(path)!r}).execute('SELECT count(*) FROM reading').fetchone()[0])"
+    counts = []
+    with closing(open_sqlite(path)):
+        for meter in ("KAM-1", "KAM-2"):
+            store.add([energy(meter)], ARRIVAL)
+            counts.append(subprocess.check_output([sys.executable, "-c", look], text=True).strip())
+    assert counts == ["1", "2"]
 
 
 def test_a_reader_cannot_write(path, store):
