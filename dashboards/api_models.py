@@ -156,7 +156,7 @@ def overview_answer(network: Network) -> Overview:
         now=instant_text(network.now),
         newest_reading=instant_text(network.newest) if network.newest else None,
         meters=len(network.meters),
-        states={state: len(network.of_state(state)) for state in State},
+        states=dict(network.states),
         expected=network.expected,
         read=network.read,
         read_rate_percent=_rounded(network.rate * 100 if network.rate is not None else None, 2),

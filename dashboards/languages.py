@@ -40,7 +40,7 @@ class Language:
         return words.format(**values) if values else words
 
     def number(self, value: Decimal | Fraction | int | None, decimals: int | None = None) -> str:
-        """A number in its own resolution or rounded to `decimals` (a fraction: to whole), a dash for unknown."""
+        """A number in its own resolution, or rounded (a fraction always is); a dash for the unknown."""
         if value is None:
             return UNKNOWN
         if decimals is not None or isinstance(value, Fraction):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from dashboards.network import FLOW, RETURN, MeterStatus, State
@@ -62,11 +63,11 @@ class Listing:
     descending: bool
 
 
-def listing(meters: tuple[MeterStatus, ...], question: Question, page_size: int = PAGE_SIZE) -> Listing:
+def listing(meters: Iterable[MeterStatus], question: Question, page_size: int = PAGE_SIZE) -> Listing:
     """The page that is asked for; one past the end is the last. An unknown sort is the default."""
     sort, descending = question.sort.removeprefix("-"), question.sort.startswith("-")
     sort = sort if sort in SORTS else DEFAULT_SORT
-    found = ordered([status for status in meters if _matches(status, question)], SORTS[sort], descending)
+    found = ordered(_matching(meters, question), SORTS[sort], descending)
     pages = max(1, -(-len(found) // page_size))
     page = min(max(1, question.page), pages)
     rows = found[(page - 1) * page_size : page * page_size]
@@ -74,21 +75,28 @@ def listing(meters: tuple[MeterStatus, ...], question: Question, page_size: int 
 
 
 def ordered(
-    meters: list[MeterStatus], order: Callable[[MeterStatus], Any], descending: bool
+    meters: Iterable[MeterStatus], order: Callable[[MeterStatus], Any], descending: bool
 ) -> list[MeterStatus]:
     """Meters by an order, what is unknown last either way."""
-    known = [status for status in meters if order(status) is not None]
-    unknown = [status for status in meters if order(status) is None]
-    return sorted(known, key=order, reverse=descending) + unknown
+    keyed = [(order(status), status) for status in meters]
+    known = [(key, status) for key, status in keyed if key is not None]
+    known.sort(key=itemgetter(0), reverse=descending)
+    return [status for _, status in known] + [status for key, status in keyed if key is None]
 
 
-def _matches(status: MeterStatus, question: Question) -> bool:
-    wanted = _SILENT if question.state == State.SILENT else (question.state or status.state,)
-    if status.state not in wanted:
-        return False
+def _matching(meters: Iterable[MeterStatus], question: Question) -> list[MeterStatus]:
+    found = list(meters)
+    if question.state:
+        wanted = _SILENT if question.state == State.SILENT else (question.state,)
+        found = [status for status in found if status.state in wanted]
+    for word in question.search.casefold().split():
+        found = [status for status in found if word in _words(status)]
+    return found
+
+
+def _words(status: MeterStatus) -> str:
     place = (status.place.gateway, status.place.line) if status.place else ()
-    words = " ".join((status.meter, *place)).casefold()
-    return all(word in words for word in question.search.casefold().split())
+    return " ".join((status.meter, *place)).casefold()
 
 
 def _size(amount: Amount | None) -> tuple[str, Decimal] | None:

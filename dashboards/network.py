@@ -6,6 +6,7 @@ hand, or taken away) is shown but not expected. Sums and means say how many mete
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +39,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a meter is polled: its gateway, the gateway's line, how often, and since when that is known."""
+    """Where a meter is polled: its gateway, the gateway's line, how often, and from which slot on."""
 
     gateway: GatewayName
     line: str
@@ -47,24 +48,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Readings of one meter in a window: how many, and when the first one was."""
-
-    readings: int
-    first: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """What the collector knows, as the pages need it.
 
-    `tallies` and `missed` (each meter's newest missed slot) are those of the last day's window.
+    `tallies` counts each meter's instants with a reading in the last day's window; `missed` is its newest
+    missed slot since that window began.
     """
 
     now: datetime
     latest: Sequence[Reading]
     places: Mapping[MeterId, Place]
-    tallies: Mapping[MeterId, Tally]
+    tallies: Mapping[MeterId, int]
     missed: Mapping[MeterId, Missed]
 
 
@@ -97,42 +91,27 @@ class Temperatures:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The overview's figures. `power_kw` is the sum over `power_meters` meters, None without any."""
+    """The overview's figures. `expected` slots of the last day were owed, `read` of them gave a reading.
+
+    `power_kw` is the sum over `power_meters` meters, None without any; `silent` are the meters that owe
+    readings, first those never heard, then the longest silent. `newest` is the newest reading's instant.
+    """
 
     now: datetime
     meters: tuple[MeterStatus, ...]
+    states: Mapping[State, int]
+    expected: int
+    read: int
     power_kw: Fraction | None
     power_meters: int
     temperatures: Temperatures | None
-
-    @property
-    def expected(self) -> int:
-        return sum(status.expected for status in self.meters)
-
-    @property
-    def read(self) -> int:
-        return sum(status.read for status in self.meters)
+    silent: tuple[MeterStatus, ...]
+    newest: datetime | None
 
     @property
     def rate(self) -> Fraction | None:
-        """Share of the expected slots of the last day that gave a reading; None when none was due."""
+        """Share of the owed slots that gave a reading; None when none was owed."""
         return Fraction(self.read, self.expected) if self.expected else None
-
-    def of_state(self, *states: State) -> list[MeterStatus]:
-        return [status for status in self.meters if status.state in states]
-
-    @property
-    def silent(self) -> list[MeterStatus]:
-        """Meters that owe readings, the longest silent first."""
-        owing = self.of_state(State.SILENT, State.NEVER)
-        return sorted(
-            owing, key=lambda status: (status.age is not None, -(status.age or WINDOW), status.meter)
-        )
-
-    @property
-    def newest(self) -> datetime | None:
-        """The instant of the newest reading of all."""
-        return max((status.reading.read_at for status in self.meters if status.reading), default=None)
 
 
 def window(now: datetime, grace: timedelta) -> tuple[datetime, datetime]:
@@ -145,14 +124,20 @@ def network(facts: Facts, grace: timedelta) -> Network:
     latest = {reading.meter: reading for reading in facts.latest}
     known = sorted(latest.keys() | facts.places.keys())
     meters = tuple(_status(meter, latest.get(meter), facts, grace) for meter in known)
+    counted = Counter(status.state for status in meters)
     fresh = [status for status in meters if status.state in (State.READ, State.LATE)]
     powers = [power for status in fresh if (power := status.register("power"))]
     return Network(
         facts.now,
         meters,
+        {state: counted[state] for state in State},
+        sum(status.expected for status in meters),
+        sum(status.read for status in meters),
         power_in_kw(powers),
         len(powers),
         mean_temperatures(fresh),
+        _silent(meters),
+        max((reading.read_at for reading in facts.latest), default=None),
     )
 
 
@@ -191,8 +176,7 @@ def _kw(power: Decimal, unit: Unit) -> Fraction:
 def _status(meter: MeterId, reading: Reading | None, facts: Facts, grace: timedelta) -> MeterStatus:
     place = facts.places.get(meter)
     age = facts.now - reading.read_at if reading else None
-    tally = facts.tallies.get(meter)
-    expected = _expected(place, tally, facts, grace) if place else 0
+    expected = _expected(place, facts.now, grace) if place else 0
     return MeterStatus(
         meter,
         place,
@@ -200,9 +184,14 @@ def _status(meter: MeterId, reading: Reading | None, facts: Facts, grace: timede
         age,
         _state(place, age, grace),
         expected,
-        min(tally.readings, expected) if tally else 0,
+        min(facts.tallies.get(meter, 0), expected),
         facts.missed.get(meter),
     )
+
+
+def _silent(meters: Iterable[MeterStatus]) -> tuple[MeterStatus, ...]:
+    owing = [status for status in meters if status.state in (State.SILENT, State.NEVER)]
+    return tuple(sorted(owing, key=lambda s: (s.age is not None, -(s.age or WINDOW), s.meter)))
 
 
 def _state(place: Place | None, age: timedelta | None, grace: timedelta) -> State:
@@ -215,11 +204,10 @@ def _state(place: Place | None, age: timedelta | None, grace: timedelta) -> Stat
     return State.LATE if age <= _LATE_STEPS * place.step + grace else State.SILENT
 
 
-def _expected(place: Place, tally: Tally | None, facts: Facts, grace: timedelta) -> int:
-    """Slots due in the last day, from the first that anything is known of this meter."""
-    start, end = window(facts.now, grace)
-    begun = min(place.since, tally.first) if tally else place.since
-    return slots_due(max(start, begun - _INSTANT), end, place.step)
+def _expected(place: Place, now: datetime, grace: timedelta) -> int:
+    """Slots due in the last day, from the first that the gateway spoke of."""
+    start, end = window(now, grace)
+    return slots_due(max(start, place.since - _INSTANT), end, place.step)
 
 
 def _value(status: MeterStatus, register: str) -> Decimal | None:

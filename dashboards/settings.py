@@ -20,11 +20,11 @@ class DashboardsTable(Table):
     """
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8460, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535)
     clock: str = "system"
     collector_database: Path | None = None
     refresh_s: int = Field(default=5, ge=1, le=3600)
-    grace: Duration = timedelta(minutes=10)
+    grace: Duration = timedelta(minutes=15)
 
 
 class DashboardsSettings(ProcessSettings, env_prefix="KAUKOLUENTA_DASHBOARDS__"):

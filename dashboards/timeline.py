@@ -34,7 +34,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Slots in a row without a reading, both ends in. `reason` is the gateway's; None if nothing was heard."""
+    """Slots in a row without a reading, both ends in. `reason` is None if nothing was said of them."""
 
     first: datetime
     last: datetime

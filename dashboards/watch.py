@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboards.history import History, RangeName, history
@@ -13,6 +14,15 @@ from kaukoluenta.identifiers import MeterId
 from kaukoluenta.runtime.clock import Clock
 
 _MOST_HISTORIES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A network, when it was looked at (monotonic seconds), and what it rests on."""
+
+    at: float
+    version: object
+    network: Network
 
 
 class Watch:
@@ -26,17 +36,35 @@ class Watch:
     def __init__(self, source: Source, clock: Clock, grace: timedelta, keep_s: float) -> None:
         self._source, self._clock, self._grace, self._keep_s = source, clock, grace, keep_s
         self._turn = threading.Lock()
-        self._network: tuple[float, Network] | None = None
+        self._network: _Seen | None = None
         self._histories: dict[tuple[MeterId, str], tuple[object, History]] = {}
 
     def network(self) -> Network:
-        """The network, at most `keep_s` old. Raises SourceUnavailable."""
-        with self._turn:
-            present = time.monotonic()
-            if self._network is None or present - self._network[0] >= self._keep_s:
-                facts = self._source.facts(self._clock.now(), self._grace)
-                self._network = (present, network(facts, self._grace))
-            return self._network[1]
+        """The network as it was at most `keep_s` ago, or while another thread looks, a little longer ago.
+
+        Raises:
+            SourceUnavailable
+        """
+        known = self._network
+        if not self._turn.acquire(blocking=known is None):
+            assert known, "only who knows nothing waits for a turn"
+            return known.network
+        try:
+            self._network = self._renewed(self._network)
+            return self._network.network
+        finally:
+            self._turn.release()
+
+    def _renewed(self, known: _Seen | None) -> _Seen:
+        """What is known while nothing can have changed in it, else what the source says now."""
+        present = time.monotonic()
+        if known and present - known.at < self._keep_s:
+            return known
+        now = self._clock.now()
+        version = (self._source.version(), _minute(now))
+        if known and known.version == version:
+            return known
+        return _Seen(present, version, network(self._source.facts(now, self._grace), self._grace))
 
     def status(self, meter: str) -> MeterStatus | None:
         """One meter of the network; None for a meter that nobody has heard of. Raises SourceUnavailable."""
