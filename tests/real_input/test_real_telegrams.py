@@ -79,11 +79,12 @@ def rounds(telegrams):
         yield [records[turn] for records in by_meter.values() if turn < len(records)]
 
 
-async def replay(record, stack):
+async def replay(record, stack, masters):
     """A slave that answers every request with its one telegram; gives its port."""
     telegram = bytes.fromhex(record["hex"])
 
     async def answer(reader, writer):
+        masters.append(asyncio.current_task())
         frames = LinkReader()
         while octets := await reader.read(256):
             frames.receive_data(octets)
@@ -129,7 +130,8 @@ async def replay_all(telegrams, folder, broker):
         try:
             for turn, records in enumerate(rounds(telegrams)):
                 async with AsyncExitStack() as stack:
-                    ports = [(record, await replay(record, stack)) for record in records]
+                    masters = []
+                    ports = [(record, await replay(record, stack, masters)) for record in records]
                     config.write_text(gateway_config(clock, broker.socket, ports))
                     keeper.step_to(FIRST_SLOT + turn * timedelta(hours=1))
                     gateway.start()
@@ -138,6 +140,7 @@ async def replay_all(telegrams, folder, broker):
                         while unacknowledged(data / "gateway-replay.db"):
                             await asyncio.sleep(0.02)
                     gateway.stop()
+                    await asyncio.gather(*masters)
         except TimeoutError:
             pytest.fail(f"{gateway.last_lines(30)}\n{collector.last_lines()}")
         finally:
