@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.command import run_command
+from simulator.broker import BROKERS
 from simulator.bus import run_town
 from simulator.chaos import plan_strikes
 from simulator.check import check_town
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--check", action="store_true", help="compare all books; exit 1 when they differ")
     demo.add_argument("--chaos", action="store_true", help="kill gateway, broker and collector on the way")
     demo.add_argument("--out", type=Path, metavar="DIR", help="keep everything in this empty folder")
+    demo.add_argument("--broker", choices=BROKERS, help="instead of Mosquitto where it is installed")
     demo.set_defaults(run=lambda chosen: asyncio.run(_demo(chosen)))
     town = verbs.add_parser("town", help="serve a town's meters (the demo's own child)")
     _size(town)
@@ -63,7 +65,7 @@ async def _demo(chosen: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(signal_number, me.cancel)
     try:
         with plant_in(chosen.out) as plant:
-            async with stage(town, plant, with_pages=not chosen.headless) as made:
+            async with stage(town, plant, with_pages=not chosen.headless, broker=chosen.broker) as made:
                 return await _show(town, plant, made, chosen)
     except asyncio.CancelledError:
         print("\nStopped; nothing was left running.")

@@ -130,31 +130,33 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(town: Town, plant: Plant, *, with_pages: bool) -> AsyncIterator[Stage]:
+async def stage(
+    town: Town, plant: Plant, *, with_pages: bool, broker: str | None = None
+) -> AsyncIterator[Stage]:
     """Bring everything up; end every child by its pid when the context ends."""
     children: dict[str, Child] = {}
     async with keep_time(plant.clock, town.start) as keeper:
         try:
-            broker = choose_broker(plant.sockets)
-            broker.child.log = plant.log("broker")
+            chosen = choose_broker(plant.sockets, broker)
+            chosen.child.log = plant.log("broker")
             data = {"KAUKOLUENTA_DATA": str(plant.data)}
             children = {
                 "town": Child("town", _town_command(town, plant), plant.log("town")),
-                BROKER: broker.child,
+                BROKER: chosen.child,
                 COLLECTOR: _room("collector", plant.collector_config, plant, data),
                 GATEWAY: _room("gateway", plant.gateway_config, plant, data),
             }
             port = _pages_port() if with_pages else 0
-            write_office_configs(plant, broker.mqtt, port)
+            write_office_configs(plant, chosen.mqtt, port)
             if with_pages:
                 children["dashboards"] = _room("dashboards", plant.dashboards_config, plant, data)
             address = f"http://127.0.0.1:{port}/" if with_pages else None
-            made = Stage(town, plant, broker, keeper, {}, children, address, config_changes(town))
+            made = Stage(town, plant, chosen, keeper, {}, children, address, config_changes(town))
             for name in [name for name in children if name != GATEWAY]:
                 children[name].start()
             await _until(plant.ports_file.exists, _START_S, "the town's meters to listen", made)
             made.ports = json.loads(plant.ports_file.read_text())
-            write_gateway_config(plant, broker.mqtt, town, made.ports, town.start)
+            write_gateway_config(plant, chosen.mqtt, town, made.ports, town.start)
             children[GATEWAY].start()
             yield made
         finally:

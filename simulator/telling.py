@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.outbox import MIGRATIONS as OUTBOX
-from kaukoluenta.periods import HELSINKI
+from kaukoluenta.periods import HELSINKI, parse_instant
 from kaukoluenta.runtime.database import open_read_only
 from simulator.conductor import Stage
 from simulator.heat import HOUR
@@ -53,7 +53,7 @@ def told_day(made: Stage, slot: datetime) -> str:
 def told_bill(bill: Bill, extract: Path) -> str:
     """The first rows of a run, its sum and what was refused."""
     rows = [
-        f"  {row['delivery_point']}  {row['contract']}  {row['from'][:10]} .. {row['to'][:10]}  "
+        f"  {row['delivery_point']}  {row['contract']}  {_day(row['from'])} .. {_day(row['to'])}  "
         f"{row['energy']:>14} {row['unit']}"
         for row in bill["rows"]
     ]
@@ -74,6 +74,10 @@ def _told_line(made: Stage, line: BusLine) -> str:
 def _some(lines: list[str]) -> list[str]:
     more = len(lines) - _SHOWN
     return lines if more <= 0 else [*lines[:_SHOWN], f"  ... and {more} more"]
+
+
+def _day(text: str) -> str:
+    return f"{parse_instant(text).astimezone(HELSINKI):%Y-%m-%d}"
 
 
 def _local(instant: datetime) -> str:
