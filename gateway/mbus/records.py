@@ -6,6 +6,7 @@ are read. Only a record whose end cannot be found ends the list; the records bef
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -18,7 +19,7 @@ IDLE_FILLER: Final = 0x2F
 MANUFACTURER_DATA: Final = 0x0F
 MORE_RECORDS_FOLLOW: Final = 0x1F
 GLOBAL_READOUT: Final = 0x7F
-SPECIAL: Final = 0x0F  # low half of a DIF that is none
+SPECIAL: Final = 0x0F  # low half of a DIF that begins no value
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,6 @@ class RecordList:
     fillers: int = 0
     broken: str | None = None
 
-    @property
-    def more_records_follow(self) -> bool:
-        last = self.records[-1] if self.records else None
-        return isinstance(last, ManufacturerData) and last.more_records_follow
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -91,28 +87,47 @@ class Cut:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A DIF that begins no value: a filler, a request, or the manufacturer's own octets to the end."""
+
+    dif: int
+    start: int
+    end: int
+
+
 def read_records(octets: bytes, *, reversed_octets: bool = False, to_slave: bool = False) -> RecordList:
     """All records of the user data behind a telegram's header.
 
     `reversed_octets` is mode 2 of the CI field: values come most significant octet first.
     """
     records: list[Record] = []
-    at = fillers = 0
+    fillers = 0
     try:
-        while at < len(octets):
-            if octets[at] == IDLE_FILLER:
-                fillers, at = fillers + 1, at + 1
-            elif octets[at] & SPECIAL == SPECIAL:
-                record = _special(octets, at)
-                records.append(record)
-                at = at + 1 if isinstance(record, GlobalReadoutRequest) else len(octets)
+        for piece in pieces(octets):
+            if isinstance(piece, Cut):
+                records.append(_read(octets, piece, reversed_octets, to_slave))
+            elif piece.dif == IDLE_FILLER:
+                fillers += 1
             else:
-                cut = cut_record(octets, at)
-                records.append(_read(octets, cut, reversed_octets, to_slave))
-                at = cut.end
+                records.append(_special_record(octets, piece))
     except RecordBroken as broken:
         return RecordList(tuple(records), fillers, str(broken))
     return RecordList(tuple(records), fillers)
+
+
+def pieces(octets: bytes) -> Iterator[Cut | Special]:
+    """Records, fillers and special DIF in their order, found but not read.
+
+    Raises:
+        RecordBroken: at the record whose end cannot be found.
+    """
+    at = 0
+    while at < len(octets):
+        special = octets[at] & SPECIAL == SPECIAL
+        piece = _special(octets, at) if special else cut_record(octets, at)
+        yield piece
+        at = piece.end
 
 
 def cut_record(octets: bytes, at: int) -> Cut:
@@ -159,13 +174,20 @@ def _read(octets: bytes, cut: Cut, reversed_octets: bool, to_slave: bool) -> Dat
     return data_record(cut.dib, cut.vib.octets, data, meaning, reversed_octets=reversed_octets)
 
 
-def _special(octets: bytes, at: int) -> ManufacturerData | GlobalReadoutRequest:
+def _special(octets: bytes, at: int) -> Special:
     dif = octets[at]
     if dif in (MANUFACTURER_DATA, MORE_RECORDS_FOLLOW):
-        return ManufacturerData(bytes((dif,)), octets[at + 1 :], dif == MORE_RECORDS_FOLLOW)
-    if dif == GLOBAL_READOUT:
-        return GlobalReadoutRequest(bytes((dif,)))
+        return Special(dif, at, len(octets))
+    if dif in (IDLE_FILLER, GLOBAL_READOUT):
+        return Special(dif, at, at + 1)
     raise RecordBroken(f"records:reserved_dif_{dif:02x}")
+
+
+def _special_record(octets: bytes, piece: Special) -> ManufacturerData | GlobalReadoutRequest:
+    dib = bytes((piece.dif,))
+    if piece.dif == GLOBAL_READOUT:
+        return GlobalReadoutRequest(dib)
+    return ManufacturerData(dib, octets[piece.start + 1 : piece.end], piece.dif == MORE_RECORDS_FOLLOW)
 
 
 def _data_length(field: int, lvar: bytes) -> int:
