@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.data_folder import database_path
 from kaukoluenta.runtime.database import open_database
 from kaukoluenta.runtime.settings import load_settings
-from registry.schema import MIGRATIONS as REGISTRY_MIGRATIONS
+from registry.database import available, open_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,15 @@ def open_rooms(config: Path | None) -> Iterator[Rooms]:
     """Raises ConfigurationInvalid when one cannot be used."""
     settings = load_settings(BillingSettings, config).billing
     as_of = open_clock(settings.clock, "billing").now()
-    with ExitStack() as open_until_done:
-        registry = open_database(
-            _path("registry.db", settings.registry_database, "registry_database"), REGISTRY_MIGRATIONS
-        )
-        open_until_done.enter_context(closing(registry))
-        store = open_store(
-            settings.store, _path("collector.db", settings.collector_database, "collector_database")
-        )
-        open_until_done.enter_context(closing(store))
-        books = open_database(_path("billing.db", settings.database, "database"), MIGRATIONS)
-        open_until_done.enter_context(closing(books))
+    registry_path = _path("registry.db", settings.registry_database, "registry_database")
+    readings_path = _path("collector.db", settings.collector_database, "collector_database")
+    books_path = _path("billing.db", settings.database, "database")
+    with (
+        available("A database of billing"),
+        open_registry(registry_path) as registry,
+        closing(open_store(settings.store, readings_path)) as store,
+        closing(open_database(books_path, MIGRATIONS)) as books,
+    ):
         yield Rooms(registry, store, books, as_of)
 
 

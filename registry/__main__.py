@@ -6,11 +6,10 @@ import argparse
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from kaukoluenta.runtime.command import print_json, print_table, run_command
-from registry.schema import MIGRATIONS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,15 +70,15 @@ def _show(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _registry(arguments: argparse.Namespace) -> Iterator[sqlite3.Connection]:
     from kaukoluenta.runtime.data_folder import database_path
-    from kaukoluenta.runtime.database import open_database
     from kaukoluenta.runtime.settings import load_settings
+    from registry.database import available, open_registry
     from registry.settings import RegistrySettings
 
     settings = load_settings(RegistrySettings, arguments.config)
     path = database_path(
         "registry.db", settings.registry.database, "write [registry] database in a file given with --config"
     )
-    with closing(open_database(path, MIGRATIONS)) as connection:
+    with available("The registry"), open_registry(path) as connection:
         yield connection
 
 

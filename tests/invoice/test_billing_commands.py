@@ -1,6 +1,7 @@
 """The commands as scripts use them: exit codes, JSON on stdout, what is odd on stderr."""
 
 import json
+import sqlite3
 from contextlib import closing
 
 import pytest
@@ -191,6 +192,26 @@ def test_without_databases_the_command_says_both_ways(command, monkeypatch):
     assert code == 3
     assert "KAUKOLUENTA_DATA" in err
     assert "--config" in err
+
+
+@pytest.mark.parametrize("file", ["registry.db", "collector.db", "billing.db"])
+def test_a_database_of_a_newer_schema_is_refused(town, command, tmp_path, file):
+    simple(town)
+    command("run", "2026-10")
+    with closing(sqlite3.connect(tmp_path / "data" / file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    code, _, err = command("run", "2026-10")
+    assert code == 3
+    assert f"{file} is of schema version 99" in err
+
+
+def test_a_database_that_cannot_be_used_is_told_and_not_raised(town, command, tmp_path):
+    simple(town)
+    with closing(sqlite3.connect(tmp_path / "data" / "registry.db")) as connection:
+        connection.execute("DROP TABLE contracts")
+    code, out, err = command("run", "2026-10", "--json")
+    assert (code, out) == (1, "")
+    assert "cannot be used now" in err
 
 
 def test_a_config_file_says_where_the_databases_lie(town, command, monkeypatch, tmp_path):

@@ -187,6 +187,16 @@ def test_a_meter_that_moves_house_is_billed_at_both(office):
     assert [row[3] for row in rows(office.bill())] == ["40", "20"]
 
 
+def test_a_row_has_as_many_digits_as_its_legs_need(office):
+    office.contract("S-1")
+    office.installed(
+        "KAM-00000001", since="2026-10-01", start="0", until="2026-10-10", end="9" * 15, unit="GWh"
+    )
+    office.installed("KAM-00000002", since="2026-10-10", start="0", unit="Wh")
+    office.read("KAM-00000002", "2026-11-01", "0.00000000000001", "Wh")
+    assert rows(office.bill())[0][3] == "999999999999999000000.00000000000000001"
+
+
 def test_rows_are_sorted_by_delivery_point_start_and_contract(office):
     for point in ("P-2", "P-10", "P-1"):
         office.installed(f"KAM-{point[2:]}", point=point)

@@ -68,6 +68,13 @@ def test_an_identity_code_lies_in_a_table_of_its_own(office):
     assert office.connection.execute("SELECT customer_number FROM identity_codes").fetchall() == [("1002",)]
 
 
+def test_a_new_identity_code_alone_is_a_change(office):
+    office.take()
+    office.lines["customers.csv"][1] = office.lines["customers.csv"][1].replace("131052-308T", "010190-999W")
+    assert counted(office.take())["customers.csv"] == (0, 1, 1)
+    assert office.holding().customers["1001"].identity_code == "010190-999W"
+
+
 def test_files_of_a_finnish_spreadsheet_read_the_same(office):
     office.take()
     before = office.holding()
@@ -203,6 +210,18 @@ def test_without_a_place_for_the_registry_the_command_says_both_ways(office, com
     err = capsys.readouterr().err
     assert "KAUKOLUENTA_DATA" in err
     assert "--config" in err
+
+
+def test_a_registry_that_cannot_be_used_is_told_and_not_raised(office, command, capsys):
+    office.connection.execute("DROP TABLE installations")
+    assert command("import", office.write()) == 1
+    assert "The registry cannot be used now" in capsys.readouterr().err
+
+
+def test_a_registry_of_a_newer_schema_is_refused(office, command, capsys):
+    office.connection.execute("PRAGMA user_version = 99")
+    assert command("show") == 3
+    assert "schema version 99" in capsys.readouterr().err
 
 
 def test_a_config_file_may_say_where_the_registry_lies(office, command, monkeypatch, tmp_path):
