@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -115,12 +115,16 @@ class GatewayHalf:
     def send_until_acknowledged(self) -> None:
         """As a gateway does it: again what lies above the acknowledgement, after a time without progress."""
         again = time.monotonic() + 1
-        while self.upto < self.last:
-            time.sleep(0.01)
-            if time.monotonic() > again:
+
+        def acknowledged() -> bool:
+            nonlocal again
+            if self.upto < self.last and time.monotonic() > again:
                 for seq in range(self.upto + 1, min(self.last, self.upto + 200) + 1):
                     self.publish(hour_batch(seq))
                 again = time.monotonic() + 1
+            return self.upto >= self.last
+
+        until(acknowledged, "every batch acknowledged end to end")
 
     def close(self) -> None:
         self._session.stop()
@@ -138,15 +142,30 @@ def until_fixture() -> Callable[[Callable[[], object], str], None]:
 
 
 @pytest.fixture
-def collector(broker, tmp_path) -> Iterator[CollectorChild]:
-    child = CollectorChild(tmp_path, broker.settings)
-    child.start()
-    yield child
-    child.kill()
+def start_collector(tmp_path) -> Iterator[Callable[[MqttSettings], CollectorChild]]:
+    started: list[CollectorChild] = []
+
+    def start(mqtt: MqttSettings) -> CollectorChild:
+        started.append(CollectorChild(tmp_path, mqtt))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.kill()
 
 
 @pytest.fixture
-def gateway(broker) -> Iterator[GatewayHalf]:
-    half = GatewayHalf(broker.settings)
-    yield half
-    half.close()
+def start_gateway() -> Iterator[Callable[[MqttSettings], GatewayHalf]]:
+    with ExitStack() as started:
+        yield lambda mqtt: started.enter_context(closing(GatewayHalf(mqtt)))
+
+
+@pytest.fixture
+def collector(broker, start_collector) -> CollectorChild:
+    return start_collector(broker.settings)
+
+
+@pytest.fixture
+def gateway(broker, start_gateway) -> GatewayHalf:
+    return start_gateway(broker.settings)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.books import open_books
-from collector.intake import open_intake
+from collector.books import Books, open_books
+from collector.intake import Intake, open_intake
 from collector.store.backends import open_store
 from kaukoluenta.payload import Acknowledgement, Batch, GatewayState, Missed, encode, encode_state
 from kaukoluenta.quantities import Amount
@@ -100,6 +100,24 @@ def test_whatever_comes_twice_late_or_after_a_restart_is_stored_once(tmp_path_fa
     assert told == ack(8)
     assert room.readings() == [reading(hour) for hour in range(1, 9)]
     assert room.quarantine() == []
+
+
+class Dying(Books):
+    """The process ends after the store has committed and before the books have."""
+
+    def record(self, entries, received_at) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_death_between_store_and_books_is_made_good_when_the_round_comes_again(room):
+    with closing(open_books(room.path)) as books, closing(open_store("sqlite", room.path)) as store:
+        dying = Intake(store, Dying(books._connection), StoppedClock(), HOUR)
+        with pytest.raises(KeyboardInterrupt):
+            dying.take([(f"kaukoluenta/v1/{TOWN}/readings", encode(batch(1)))])
+    assert room.readings() == [reading(1)]
+    assert room.intake.acknowledgements() == []
+    assert room.take(batch(1)) == [(TOWN, ack(1))]
+    assert room.readings() == [reading(1)]
 
 
 def test_holes_are_told_until_they_are_filled(room):

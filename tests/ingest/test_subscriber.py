@@ -36,13 +36,14 @@ def batch(seq: int) -> bytes:
 class Desk:
     """A subscriber without a broker. Everything that it says is in `said`, in order.
 
-    It stops when it has acknowledged `until` batches end to end.
+    It stops when it has acknowledged `until` batches end to end. What is acknowledged must be in the store
+    already, seen from another connection.
     """
 
     def __init__(self, path, until: int, open_it=open_intake) -> None:
         self.queue: SimpleQueue[Message | Signal] = SimpleQueue()
         self.said: list[object] = []
-        self._until = until
+        self._until, self._path = until, path
         self.subscriber = Subscriber(
             self.queue, lambda: open_it("sqlite", path, SystemClock(), timedelta(hours=1)), self._publish
         )
@@ -53,6 +54,8 @@ class Desk:
 
     def _publish(self, topic: str, octets: bytes) -> None:
         told = decode_acknowledgement(octets)
+        missing = sum(last - first + 1 for first, last in told.missing)
+        assert told.upto - missing <= stored(self._path)
         self.said.append((topic, told))
         if told.upto >= self._until:
             self.queue.put(Signal.STOP)
