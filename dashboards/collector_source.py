@@ -29,7 +29,8 @@ _AFTER = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    file: tuple[int, int]
+    identity: tuple[int, int]
+    schema: int
     store: ReadingStore
     books: Books
     watch: Connection
@@ -49,9 +50,8 @@ class CollectorSource:
             self._opened = None
 
     def version(self) -> int:
-        with self._database() as opened, available():
-            (version,) = opened.watch.execute("PRAGMA data_version").fetchone()
-            return hash((opened.file, version))
+        with self._database() as opened:
+            return hash((opened.identity, _pragma(opened.watch, "data_version")))
 
     def facts(self, now: datetime, grace: timedelta) -> Facts:
         start, end = window(now, grace)
@@ -75,9 +75,9 @@ class CollectorSource:
 
     @contextmanager
     def _database(self) -> Iterator[_Opened]:
-        """The database, opened anew when it is another file than before or failed the last time."""
+        """The database, opened anew when it is another file, was upgraded, or failed the last time."""
         try:
-            if self._opened and self._opened.file != _identity(self._path):
+            if self._opened and not _is_the_same(self._opened, self._path):
                 self.close()
             self._opened = self._opened or _open(self._path)
             yield self._opened
@@ -88,14 +88,24 @@ class CollectorSource:
 
 def _open(path: Path) -> _Opened:
     with ExitStack() as closing:
-        identity = _identity(path)
+        identity = _identity(path)  # before opening: a file that comes in between is seen the next time
         watch = open_collector_database(path, read_only=True)
         closing.callback(watch.close)
         store = open_store("sqlite", path, read_only=True)
         closing.callback(store.close)
         books = open_books(path, read_only=True)
         closing.callback(books.close)
-        return _Opened(identity, store, books, watch, closing.pop_all())
+        schema = _pragma(watch, "user_version")
+        return _Opened(identity, schema, store, books, watch, closing.pop_all())
+
+
+def _is_the_same(opened: _Opened, path: Path) -> bool:
+    return (opened.identity, opened.schema) == (_identity(path), _pragma(opened.watch, "user_version"))
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    with available():
+        return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _identity(path: Path) -> tuple[int, int]:

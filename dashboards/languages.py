@@ -17,6 +17,7 @@ from importlib import resources
 from typing import Any
 
 from dashboards import figures
+from dashboards.reasons import reason_key
 from kaukoluenta.quantities import Amount
 
 CODES = ("fi", "sv", "en")
@@ -61,15 +62,8 @@ class Language:
 
     def reason(self, reason: str | None) -> str:
         """Why a slot was missed. Known reasons are translated, others stand as the gateway gave them."""
-        if reason is None:
-            return self.words["reason.silence"]
-        return next((self.words[key] for part, key in _REASONS.items() if part in reason), reason)
-
-
-_REASONS = {
-    "no answer": "reason.no_answer",
-    "gateway was not running": "reason.not_running",
-}
+        known = reason_key(reason)
+        return self.text(known[0], **known[1]) if known else str(reason)
 
 
 def unit_sign(unit: str) -> str:

@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 
 from dashboards.figures import rounded
-from dashboards.languages import CODES, choose_language, language
+from dashboards.languages import choose_language, language
+from gateway.poll import NOT_ASKED, NOT_IN_TIME, NOT_RUNNING, TOO_LATE
 from kaukoluenta.quantities import Amount
 
 NUMBERS = [
@@ -95,9 +96,20 @@ def test_the_address_chooses_the_language_then_the_cookie_then_the_browser(asked
     assert choose_language(asked, remembered, accepted).code == code
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_a_reason_that_is_known_is_translated_and_another_stands_as_it_came(code):
-    words = language(code)
-    assert words.reason("address 17: no answer after 3 attempts") == words.text("reason.no_answer")
-    assert words.reason(None) == words.text("reason.silence")
-    assert words.reason("the moon was full") == "the moon was full"
+REASONS = [
+    # what the gateway said                                  what is read in Finnish
+    ("no answer",                                            "Mittari ei vastannut"),
+    (NOT_RUNNING,                                            "Yhdyskäytävä ei ollut käynnissä"),
+    (NOT_IN_TIME,                                            "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
+    (NOT_ASKED,                                              "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
+    (TOO_LATE,                                               "Vastaus tuli lukuajan jälkeen"),
+    ("KAM-00000009 answers instead",                         "Toinen mittari vastasi: KAM-00000009"),
+    ("line down: connection refused",                        "Väylään ei saatu yhteyttä: connection refused"),
+    ("the moon {was} full",                                  "the moon {was} full"),
+    (None,                                                   "Yhdyskäytävästä ei ole kuultu"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "text"), REASONS)
+def test_a_reason_that_is_known_is_translated_and_another_stands_as_it_came(said, text):
+    assert language("fi").reason(said) == text
