@@ -88,7 +88,10 @@ def test_two_processes_share_meters_and_layouts(store, path):
 
 
 def test_a_reader_that_comes_and_goes_takes_nothing_of_a_process_with_two_connections(path, store):
-    look = f"import sqlite3; print(sqlite3.connect({str(path)!r}).execute('SELECT count(*) FROM reading').fetchone()[0])"
+    look = f"""
+import sqlite3
+print(sqlite3.connect({str(path)!r}).execute("SELECT count(*) FROM reading").fetchone()[0])
+"""
     counts = []
     with closing(open_sqlite(path)):
         for meter in ("KAM-1", "KAM-2"):
