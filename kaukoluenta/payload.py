@@ -103,13 +103,19 @@ class _Envelope(msgspec.Struct):
     events: list[msgspec.Raw] = []
 
 
+class _More(msgspec.Struct, frozen=True):
+    asked_at: Instant | None = None
+    meter_time: str | None = None
+    info_code: str | None = None
+
+
 class _Row(msgspec.Struct, array_like=True):
     meter: str
     read_at: Instant
     source: Source
     quality: Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
     steps: list[int | None]
-    more: dict[str, Any] = {}
+    more: _More = _More()
 
 
 class _Event(msgspec.Struct, array_like=True):
@@ -275,7 +281,6 @@ def _reading(layout: Layout, row: _Row) -> Reading:
         for (name, unit, exponent), steps in zip(layout, row.steps, strict=True)
         if steps is not None
     }
-    more = row.more
     return check_reading(
         Reading(
             meter_id(row.meter),
@@ -283,9 +288,9 @@ def _reading(layout: Layout, row: _Row) -> Reading:
             row.source,
             registers,
             Quality(row.quality),
-            msgspec.convert(more.get("asked_at"), Instant | None),
-            msgspec.convert(more.get("meter_time"), str | None),
-            msgspec.convert(more.get("info_code"), str | None),
+            row.more.asked_at,
+            row.more.meter_time,
+            row.more.info_code,
         )
     )
 

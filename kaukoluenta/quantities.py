@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from kaukoluenta.errors import KaukoluentaError
@@ -88,6 +89,7 @@ QUANTITIES = {
 _REGISTER = re.compile(r"(?P<quantity>[a-z_]+?)(?:_tariff_(?P<tariff>[1-9][0-9]{0,8}))?")
 
 
+@lru_cache(maxsize=4096)
 def quantity_of(register: str) -> Quantity:
     """The quantity of a register name: `energy`, `volume_flow`, or with a tariff `energy_tariff_1`.
 
@@ -107,6 +109,7 @@ def register_name(quantity: str, tariff: int = 0) -> str:
     return f"{quantity}_tariff_{tariff}" if tariff else quantity
 
 
+@lru_cache(maxsize=4096)
 def check_unit(register: str, unit: str) -> None:
     """Raise UnitError unless `register` may be written in `unit`."""
     families = quantity_of(register).families
