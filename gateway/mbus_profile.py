@@ -9,7 +9,8 @@ own and what they read, run as a test by being there.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -42,7 +43,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Match(Strict):
-    """Which record is meant: by `quantity` as in gateway/mbus/vif.py, or by `vib` in hex.
+    """Which record is meant: by `quantity` as in gateway/mbus/vif.py, or an info code by its `vib` in hex.
 
     `tariff = "any"` takes every tariff but 0, each into a register of its own. `modifiers` are those of
     gateway/mbus/vife.py without scaling. `not_media` excludes meters by the medium of their header.
@@ -118,10 +119,9 @@ class Example(Strict):
     status: Octet = 0
 
 
-class MBusProfile(Strict, kw_only=True):
-    """One file. `name` is its stem; `source` is where a reviewer can check every line."""
+class ProfileFile(Strict, kw_only=True):
+    """One TOML file. `source` is where a reviewer can check every line."""
 
-    name: str
     protocol: Literal["mbus"]
     model: str
     source: str
@@ -132,17 +132,26 @@ class MBusProfile(Strict, kw_only=True):
     example: tuple[Example, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MBusProfile:
+    """A file with the generic rules added. `rules` are by the quantity that they match."""
+
+    name: str
+    file: ProfileFile
+    rules: Mapping[str, tuple[Rule, ...]]
+    info_code: Match | None
+
+
 def load_profiles(files: Iterable[Traversable | Path]) -> dict[str, MBusProfile]:
-    """Profiles by name, the generic one's rules added to each. Files of other protocols are passed over.
+    """Profiles by name, which is the file's stem. Files of other protocols are passed over.
 
     Raises:
         ProfileInvalid: a file that breaks the form, or two that claim the same meter.
     """
-    read = [_read(file) for file in files]
-    profiles = {content["name"]: _profile(content) for content in read if content.get("protocol") == "mbus"}
-    _check_overlaps(list(profiles.values()))
-    generic = profiles.get(GENERIC)
-    return {name: _with_generic(profile, generic) for name, profile in profiles.items()}
+    read = {_name(file): content for file in files if (content := _read(file)).get("protocol") == "mbus"}
+    checked = {name: _checked(name, content) for name, content in read.items()}
+    _check_overlaps(checked)
+    return {name: _with_generic(name, file, checked.get(GENERIC)) for name, file in checked.items()}
 
 
 @cache
@@ -163,59 +172,74 @@ def profile_for(
     if configured is not None:
         return _configured(configured, profiles)
     for profile in profiles.values():
-        if identity and any(identify.fits(identity) for identify in profile.identify):
+        if identity and any(identify.fits(identity) for identify in profile.file.identify):
             return profile
     return profiles[GENERIC]
 
 
 def _configured(name: str, profiles: Mapping[str, MBusProfile]) -> MBusProfile:
-    if not name.endswith(".toml"):
-        if name in profiles:
-            return profiles[name]
-        raise ProfileInvalid(
-            f"No M-Bus profile is called {name!r}.",
-            remedy=f"Leave it out, give a path to a TOML file, or choose one of {', '.join(profiles)}.",
-        )
-    return _with_generic(_profile(_read(Path(name))), profiles.get(GENERIC))
+    if name.endswith(".toml"):
+        return _from_path(Path(name))
+    if name in profiles:
+        return profiles[name]
+    raise ProfileInvalid(
+        f"No M-Bus profile is called {name!r}.",
+        remedy=f"Leave it out, give a path to a TOML file, or choose one of {', '.join(profiles)}.",
+    )
+
+
+@cache
+def _from_path(path: Path) -> MBusProfile:
+    generic = shipped_profiles()[GENERIC].file
+    return _with_generic(_name(path), _checked(_name(path), _read(path)), generic)
+
+
+def _name(file: Traversable | Path) -> str:
+    return file.name.removesuffix(".toml")
 
 
 def _read(file: Traversable | Path) -> dict[str, Any]:
     try:
-        return {"name": file.name.removesuffix(".toml"), **tomllib.loads(file.read_text(encoding="utf-8"))}
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileInvalid(f"The profile {file} cannot be read: {error}.", remedy="Mend it.") from None
 
 
-def _profile(content: dict[str, Any]) -> MBusProfile:
+def _checked(name: str, content: dict[str, Any]) -> ProfileFile:
     try:
-        profile = msgspec.convert(content, MBusProfile)
+        file = msgspec.convert(content, ProfileFile)
     except msgspec.ValidationError as error:
         raise ProfileInvalid(
-            f"Profile {content['name']}: {error}.", remedy="See gateway/profiles/generic.toml for the form."
+            f"Profile {name}: {error}.", remedy="See gateway/profiles/generic.toml for the form."
         ) from None
-    for rule in profile.register:
-        if rule.register not in QUANTITIES:
+    for rule in file.register:
+        if rule.register not in QUANTITIES or not rule.match.quantity:
             raise ProfileInvalid(
-                f"Profile {profile.name}: no register is called {rule.register!r}.",
-                remedy=f"Choose one of {', '.join(QUANTITIES)}; tariffs are added by themselves.",
+                f"Profile {name}: a register {rule.register!r} cannot be.",
+                remedy=f"Choose one of {', '.join(QUANTITIES)} (a tariff's number is added by itself), and "
+                "match it by its quantity.",
             )
-    return profile
+    return file
 
 
-def _with_generic(profile: MBusProfile, generic: MBusProfile | None) -> MBusProfile:
-    if generic is None or profile.name == GENERIC:
-        return profile
-    own = {(rule.register, rule.match.tariff == 0) for rule in profile.register}
-    inherited = [rule for rule in generic.register if (rule.register, rule.match.tariff == 0) not in own]
-    info_code = profile.info_code or generic.info_code
-    return msgspec.structs.replace(profile, register=(*profile.register, *inherited), info_code=info_code)
+def _with_generic(name: str, file: ProfileFile, generic: ProfileFile | None) -> MBusProfile:
+    own = {_claim(rule) for rule in file.register}
+    inherited = generic.register if generic and generic is not file else ()
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for rule in (*file.register, *(rule for rule in inherited if _claim(rule) not in own)):
+        rules[rule.match.quantity] = (*rules.get(rule.match.quantity, ()), rule)
+    return MBusProfile(name, file, rules, file.info_code or (generic.info_code if generic else None))
 
 
-def _check_overlaps(profiles: Sequence[MBusProfile]) -> None:
-    for one, other in combinations(profiles, 2):
-        for mine in one.identify:
-            if any(mine.overlaps(its) for its in other.identify):
-                raise ProfileInvalid(
-                    f"Profiles {one.name} and {other.name} claim the same meter ({mine.manufacturer}).",
-                    remedy="Give each its version and medium in `identify`.",
-                )
+def _claim(rule: Rule) -> tuple[str, bool]:
+    """What a rule decides: a register, as its total or in its tariffs."""
+    return rule.register, rule.match.tariff == 0
+
+
+def _check_overlaps(files: Mapping[str, ProfileFile]) -> None:
+    for (one, mine), (other, its) in combinations(files.items(), 2):
+        if any(a.overlaps(b) for a in mine.identify for b in its.identify):
+            raise ProfileInvalid(
+                f"Profiles {one} and {other} claim the same meter.",
+                remedy="Give each its version and medium in `identify`.",
+            )

@@ -61,7 +61,7 @@ def _claims(records: Iterable[DataRecord], profile: MBusProfile, medium: int) ->
     """The records that some rule means, by the register that they claim."""
     claims: dict[str, list[DataRecord]] = {}
     for record in records:
-        for rule in profile.register:
+        for rule in profile.rules.get(record.quantity, ()):
             if rule.match.fits(record, medium):
                 claims.setdefault(register_name(rule.register, record.tariff), []).append(record)
     return claims
@@ -69,10 +69,12 @@ def _claims(records: Iterable[DataRecord], profile: MBusProfile, medium: int) ->
 
 def _choose(register: str, claims: list[DataRecord]) -> DataRecord | str:
     """The record that is the register, or why none of them is."""
-    faults = [fault for record in claims if (fault := _fault(register, record))]
-    good = [record for record in claims if not _fault(register, record)]
+    faults = [_fault(register, record) for record in claims]
+    good = [record for record, fault in zip(claims, faults, strict=True) if fault is None]
     if not good:
-        return faults[0]
+        return faults[0] or ""
+    if len(good) == 1:
+        return good[0]
     finest = min(good, key=lambda record: _resolution(_value(record)))
     for other in good:
         if not _agree(finest, other):
