@@ -30,6 +30,8 @@ from kaukoluenta.topics import parse_topic
 MOST_STATE_OCTETS = 4 * 1024 * 1024
 """A state names every meter of its gateway: 16 octets each, and a gateway may have many thousands."""
 
+_LONGEST_CADENCE_S = 31 * 24 * 3600
+
 Newest = Mapping[MeterId, EnergyRead]
 """The energy of each meter's newest reading."""
 
@@ -84,6 +86,8 @@ def _state(gateway: GatewayName, octets: bytes) -> StateSaid:
     if len(octets) > MOST_STATE_OCTETS:
         raise PayloadError("The state is too long.", remedy="Check who may write the topic.")
     state = decode_state(octets)
+    if not 0 <= state.every_s <= _LONGEST_CADENCE_S:
+        raise PayloadError("The state's every_s is no cadence.", remedy="Send seconds, at most a month.")
     for meters in state.lines.values():
         for meter in meters:
             meter_id(meter)
@@ -102,14 +106,19 @@ def _without_ancient_slots(batch: Batch) -> Batch:
     return replace(batch, missed=kept, refused=batch.refused + ancient)
 
 
-def enter(entries: Entries, arrived: Arrived) -> None:
-    """Write a new batch into the round's entries; its readings go to the store."""
+def enter(entries: Entries, arrived: Arrived, latest: datetime) -> None:
+    """Write a new batch into the round's entries; its readings go to the store.
+
+    Args:
+        latest: a slot beyond it is of a clock gone wrong, and says nothing of when the meter is read.
+    """
     batch, key = arrived.batch, arrived.key
     entries.batches[key] = arrived.digest
     entries.aside += [SetAside(str(key), refused.reason, refused.text.encode()) for refused in batch.refused]
     for missed in batch.missed:
         entries.missed.append((batch.gateway, missed))
-        entries.heard_of(missed.meter, batch.gateway, missed.slot)
+        if missed.slot <= latest:
+            entries.heard_of(missed.meter, batch.gateway, missed.slot)
 
 
 def fork(arrived: Arrived) -> SetAside:

@@ -61,7 +61,7 @@ class Intake:
             states=[(one.gateway, one.state) for one in said if isinstance(one, StateSaid)],
             aside=[one for one in said if isinstance(one, SetAside)],
         )
-        after = self._store_readings(self._new(arrived, entries), entries, now)
+        after = self._store_readings(self._new(arrived, entries, now), entries, now)
         self._books.record(entries, now)
         self._newest.update(after)
         _log_aside(entries.aside)
@@ -76,14 +76,14 @@ class Intake:
         """What every gateway may be told of its newest epoch."""
         return self._books.newest_acknowledgements()
 
-    def _new(self, arrived: Sequence[Arrived], entries: Entries) -> list[Arrived]:
+    def _new(self, arrived: Sequence[Arrived], entries: Entries, now: datetime) -> list[Arrived]:
         """Those that have not arrived before, in the order in which they were made; forks are set aside."""
         known = self._books.digests({one.key for one in arrived})
         new = []
         for one in arrived:
             if one.key not in known:
                 known[one.key] = one.digest
-                enter(entries, one)
+                enter(entries, one, now + self._ahead)
                 new.append(one)
             elif known[one.key] != one.digest:
                 entries.aside.append(fork(one))

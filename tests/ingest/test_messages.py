@@ -70,6 +70,8 @@ NOT_OURS = [
     (TOPIC,                                     changed(gateway="a/b"),         "cannot name a gateway"),
     (STATE_TOPIC,                               b"online",                      "no state"),
     (STATE_TOPIC,                               b'{"online":true,"lines":{"a":["17"]}}', "no meter id"),
+    (STATE_TOPIC,                               b'{"online":true,"every_s":-1}', "no cadence"),
+    (STATE_TOPIC,                               b'{"online":true,"every_s":9999999999}', "no cadence"),
     ("kaukoluenta/v1/kirkon kyla/readings",     GOOD_OCTETS,                    "none of ours"),
     ("zigbee2mqtt/hall/temperature",            b"21.5",                        "none of ours"),
     ("kaukoluenta/v1/kirkonkyla-1/ack",         GOOD_OCTETS,                    "none of ours"),

@@ -207,3 +207,11 @@ def test_states_and_missed_slots_reach_the_books(room):
         assert [missed.reason for _, missed in books.missed(*EVER)] == ["no answer"]
         (watched,) = books.watched()
         assert (watched.line, watched.first_slot, watched.last_slot) == ("a", NOON, NOON)
+
+
+def test_a_slot_of_a_clock_gone_wrong_does_not_say_when_a_meter_is_read(room):
+    far = NOON + timedelta(days=99999)
+    room.take(Batch(TOWN, "5f0c", 1, NOON, (replace(reading(1), read_at=far),), (Missed("LUG-2", far, "x"),)))
+    with closing(open_books(room.path, read_only=True)) as books:
+        assert books.watched() == []
+        assert [missed.slot for _, missed in books.missed(NOON, far + HOUR)] == [far]
