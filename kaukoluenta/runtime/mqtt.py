@@ -67,10 +67,12 @@ class MqttSession:
         self._settings, self._subscriptions, self._persistent = settings, subscriptions, persistent
         self._on_message, self._on_connect = on_message, on_connect
         self._connections = 0
+        self._absence_told = False
         self._client = _client(settings, client_id, persistent)
         if will:
             self._client.will_set(will[0], will[1], qos=1, retain=True)
         self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._absent
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
         self._client.on_publish = self._published
@@ -113,10 +115,19 @@ class MqttSession:
             return
         log.info("broker connected")
         self._connections += 1
+        self._absence_told = False
         if self._subscriptions:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         if self._on_connect:
             self._guarded(self._on_connect)
+
+    def _absent(self, client: paho.Client, userdata: object) -> None:
+        if not self._absence_told:
+            where = self._settings.socket or f"{self._settings.host}:{self._settings.port}"
+            log.warning(
+                "broker not there, trying on %s", fields(broker=where, remedy="start it, or mend [mqtt]")
+            )
+            self._absence_told = True
 
     def _disconnected(
         self, client: paho.Client, userdata: object, flags: object, reason: ReasonCode, properties: object
