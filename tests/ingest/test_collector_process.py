@@ -94,6 +94,17 @@ def test_broker_and_collector_killed_together_lose_nothing(broker, collector, ga
     settle()
 
 
+def test_a_broker_that_is_not_there_is_named_and_waited_for(broker, start_collector, start_gateway, until):
+    broker.kill()
+    collector = start_collector(broker.settings)
+    until(lambda: "broker not there" in collector.log.read_text(), "the collector names the broker")
+    broker.start()
+    gateway = start_gateway(broker.settings)
+    gateway.send(3)
+    gateway.send_until_acknowledged()
+    assert len(collector.stored()) == 3
+
+
 # A store that cannot take anything ----------------------------------------------------------------
 
 
