@@ -45,18 +45,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    """Exit 1 when the readings cannot be had."""
-    from dashboards.check import checks
+    """Exit 4 when the readings cannot be had."""
+    from dashboards.check import checked
     from dashboards.settings import DashboardsSettings
     from kaukoluenta.runtime.settings import load_settings
 
-    found = checks(load_settings(DashboardsSettings, arguments.config))
+    facts = checked(load_settings(DashboardsSettings, arguments.config))
     if arguments.json:
-        print_json([{"check": c.name, "ok": c.ok, "result": c.result, "remedy": c.remedy} for c in found])
+        print_json(facts)
     else:
-        rows = [(c.name, "ok" if c.ok else "PROBLEM", f"{c.result} {c.remedy}".strip()) for c in found]
-        print_table(("check", "", "result"), rows)
-    return 0 if all(c.ok for c in found) else 1
+        print_table(("what", "value"), [*facts.items()])
+    return 0
 
 
 def main() -> None:

@@ -1,45 +1,34 @@
-"""`kaukoluenta dashboards check`: whether the pages could show something, and what to do if not."""
+"""`kaukoluenta dashboards check`: what the pages would show, asked of the database as they ask it."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from dashboards.collector_source import CollectorSource
 from dashboards.network import network
 from dashboards.settings import DashboardsSettings, collector_database
-from dashboards.source import SourceUnavailable
-from kaukoluenta.runtime.clock import Clock, open_clock
+from kaukoluenta.periods import instant_text
+from kaukoluenta.runtime.clock import open_clock
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `remedy` is empty when all is well."""
+def checked(settings: DashboardsSettings) -> dict[str, object]:
+    """The settings that matter, and how many meters and readings the pages find.
 
-    name: str
-    ok: bool
-    result: str
-    remedy: str = ""
-
-
-def checks(settings: DashboardsSettings) -> list[Check]:
-    """All checks. Raises ConfigurationInvalid for settings that cannot be used at all."""
-    clock = open_clock(settings.dashboards.clock, "dashboards")
-    source = CollectorSource(collector_database(settings))
+    Raises:
+        ConfigurationInvalid: no clock or database by these settings.
+        SourceUnavailable: the database cannot be read.
+    """
+    table = settings.dashboards
+    now = open_clock(table.clock, "dashboards").now()
+    path = collector_database(settings)
+    source = CollectorSource(path)
     try:
-        return [
-            Check("settings", True, f"clock {settings.dashboards.clock}"),
-            _readings(source, clock, settings),
-        ]
+        seen = network(source.facts(now, table.grace), table.grace)
     finally:
         source.close()
-
-
-def _readings(source: CollectorSource, clock: Clock, settings: DashboardsSettings) -> Check:
-    grace = settings.dashboards.grace
-    try:
-        seen = network(source.facts(clock.now(), grace), grace)
-    except SourceUnavailable as error:
-        return Check("readings", False, error.problem, error.remedy)
-    return Check(
-        "readings", True, f"{len(seen.meters)} meters, {seen.read} of {seen.expected} slots read in 24 h"
-    )
+    return {
+        "address": f"{table.host}:{table.port}",
+        "database": str(path),
+        "now": instant_text(now),
+        "meters": len(seen.meters),
+        "expected": seen.expected,
+        "read": seen.read,
+    }

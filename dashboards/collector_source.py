@@ -37,12 +37,22 @@ class _Opened:
     closing: ExitStack
 
 
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """What holds until something is stored."""
+
+    version: int
+    latest: list[Reading]
+    places: dict[MeterId, Place]
+
+
 class CollectorSource:
     """A Source over collector.db. One question at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: _Opened | None = None
+        self._lasting: _Lasting | None = None
 
     def close(self) -> None:
         if self._opened:
@@ -54,12 +64,16 @@ class CollectorSource:
             return hash((opened.identity, _pragma(opened.watch, "data_version")))
 
     def facts(self, now: datetime, grace: timedelta) -> Facts:
+        """What time alone does not change is read again only when something was stored."""
         start, end = window(now, grace)
+        version = self.version()
         with self._database() as opened:
+            if self._lasting is None or self._lasting.version != version:
+                self._lasting = _Lasting(version, opened.store.latest(now), _places(opened.books))
             return Facts(
                 now,
-                latest=opened.store.latest(now),
-                places=_places(opened.books),
+                latest=self._lasting.latest,
+                places=self._lasting.places,
                 tallies=opened.store.coverage(start + _AFTER, end),
                 missed=_newest_missed(opened.books, start, now),
             )

@@ -53,12 +53,12 @@ class Renderer:
             return Response(status_code=_NOTHING_NEW)
         return self.page("_live.html", {"content": Markup(content), "seen": seen})  # noqa: S704
 
-    def with_query(self, path: str | None = None, **changes: object) -> str:
-        """This address with some of its query changed (None takes a part away), or another path with it."""
+    def with_query(self, path: str = "", **changes: object) -> str:
+        """A link to this page, or to `path`, with some of the query changed; None takes a part away."""
         query = {key: value for key, value in self._request.query_params.items() if key != "seen"}
         query |= {key: str(value) for key, value in changes.items() if value is not None}
         kept = {key: value for key, value in query.items() if changes.get(key, value) is not None}
-        return (path or self._request.url.path) + ("?" + urlencode(kept) if kept else "")
+        return f"{path}?{urlencode(kept)}"
 
     def _text(self, template: str, values: Mapping[str, Any]) -> str:
         words = self.language

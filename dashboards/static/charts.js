@@ -81,8 +81,16 @@
     });
   }
 
-  function drawnLine(panel, line, number) {
+  // In the resolution that the meter gives: 82,0 °C and not 82 °C.
+  function resolution(column) {
+    const decimals = (text) => (text == null ? 0 : (text.split(".")[1] || "").length);
+    return (series.columns[column] || []).reduce((most, text) => Math.max(most, decimals(text)), 0);
+  }
+
+  function drawnLine(panel, line) {
     const unit = series.unit_signs[line.column] || "";
+    const decimals = resolution(line.column);
+    const number = new Intl.NumberFormat(locale(), { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
     const bars = { width: 0, fill: ink(line.ink), paths: uPlot.paths.bars({ align: 1, size: [0.86, Infinity, 1] }), points: { show: false } };
     return {
       label: line.label,
@@ -114,7 +122,7 @@
       ],
       series: [
         { label: panel.time_label, value: (_, at) => (at == null ? "–" : when.format(new Date(at * 1000))) },
-        ...panel.series.map((line) => drawnLine(panel, line, number)),
+        ...panel.series.map((line) => drawnLine(panel, line)),
       ],
       hooks: { drawClear: [(plot) => shadeMissing(plot, spans, gap)] },
     };

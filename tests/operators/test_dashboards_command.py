@@ -132,20 +132,18 @@ def test_a_port_that_is_taken_is_named(tmp_path):
 
 
 def test_check_tells_what_the_pages_would_show(village):
-    ended = finished("check", "--json", KAUKOLUENTA_DATA=str(village.path.parent))
+    folder = str(village.path.parent)
+    ended = finished("check", "--json", KAUKOLUENTA_DATA=folder)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert {found["check"]: found["ok"] for found in json.loads(ended.stdout)} == {
-        "settings": True,
-        "readings": True,
-    }
-    table = finished("check", KAUKOLUENTA_DATA=str(village.path.parent))
-    assert "3 meters" in table.stdout
+    told = json.loads(ended.stdout)
+    assert (told["meters"], told["database"], told["address"]) == (3, str(village.path), "127.0.0.1:8080")
+    assert "meters    3" in finished("check", KAUKOLUENTA_DATA=folder).stdout
 
 
 def test_check_names_the_remedy_when_there_is_nothing_to_show(tmp_path):
     ended = finished("check", KAUKOLUENTA_DATA=str(tmp_path))
-    assert ended.returncode == 1
-    assert "Start the collector" in ended.stdout
+    assert (ended.returncode, ended.stdout) == (4, "")
+    assert "Start the collector" in ended.stderr
 
 
 def test_help_does_not_load_the_web_stack():

@@ -130,3 +130,8 @@ def test_a_panel_draws_known_columns_in_inks_that_the_style_knows(panel):
     for series in panel.series:
         assert series.column in QUANTITIES or series.column == "energy_use"
         assert f".ink-{series.ink} " in style
+
+
+def test_an_address_that_looks_like_another_host_makes_no_link_to_it(village, pages):
+    page = pages.get(f"{pages.base_url}/%2Fexample.com/").text + pages.get("/?lang=fi&q=//example.com").text
+    assert not re.search(r'(?:href|hx-get|action)="(?:https?:)?//', page)
