@@ -34,8 +34,7 @@ TOO_LATE = "answered after the slot's window"
 NOT_ASKED = "its turn came after the slot's window"
 LONGEST_REASON = 200  # letters, in an event
 
-_TRY_AGAIN_S = 5.0
-_MOST_UNSTORED = 200
+MOST_UNSTORED = 200
 _SKIPPED_AT_ONCE = 100
 
 
@@ -44,6 +43,7 @@ class LinePoller:
 
     Args:
         last: the line's latest slot in the outbox, None when it has none.
+        try_again_s: how long to wait before asking a disk again that refused.
     """
 
     def __init__(
@@ -54,11 +54,13 @@ class LinePoller:
         clock: Clock,
         keeper: Keeper,
         last: datetime | None,
+        try_again_s: float = 5.0,
     ) -> None:
         self._settings, self._table, self._line = settings, table, line
         self._clock, self._keeper = clock, keeper
         self._last = self._latest = last
         self._delay = line_delay(settings.name, table.spread)
+        self._try_again_s = try_again_s
         self._why_skipped = NOT_RUNNING
         self._failing: dict[MeterId, str] = {}
         self._down: LineDown | None = None
@@ -113,11 +115,11 @@ class LinePoller:
             except OutboxUnavailable as error:
                 log.error("not stored %s", fields(line=self._settings.name, reason=error.problem))
                 reason = f"not stored: {error.problem}"
-                too_old = self._unstored[:-_MOST_UNSTORED]
+                too_old = self._unstored[:-MOST_UNSTORED]
                 self._unstored[: len(too_old)] = [self._all_missed(one.slot, reason) for one in too_old]
                 if self._last and self._clock.now() >= self._last + self._table.every:
                     return
-                await asyncio.sleep(_TRY_AGAIN_S)
+                await asyncio.sleep(self._try_again_s)
 
     # Asking
 
