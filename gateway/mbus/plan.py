@@ -33,16 +33,22 @@ MODEL: Final = slice(USER_DATA + 4, USER_DATA + 8)
 FREE: Final = (5, *range(USER_DATA, USER_DATA + 4), USER_DATA + 8, USER_DATA + 9, -2)
 """Octets that say nothing of the layout: address, number, access number, status, checksum."""
 
-STRUCT_CODES: Final = {
-    ("int", 1): "b",
-    ("int", 2): "h",
-    ("int", 4): "i",
-    ("int", 8): "q",
-    ("uint", 1): "B",
-    ("uint", 2): "H",
-    ("uint", 4): "I",
-    ("uint", 8): "Q",
+PACKED: Final = {
+    ("int", 1): ("b", 1),
+    ("int", 2): ("h", 2),
+    ("int", 3): ("i", 4),
+    ("int", 4): ("i", 4),
+    ("int", 6): ("q", 8),
+    ("int", 8): ("q", 8),
+    ("uint", 1): ("B", 1),
+    ("uint", 2): ("H", 2),
+    ("uint", 3): ("I", 4),
+    ("uint", 4): ("I", 4),
+    ("uint", 6): ("Q", 8),
+    ("uint", 8): ("Q", 8),
 }
+"""Struct code and its octets. Three are read as four and six as eight: together with the end of their VIB,
+which is then shifted out."""
 
 Step = int | Decoded | None
 """A register's integer step; None when the meter marks no value; Decoded for what is no integer."""
@@ -76,17 +82,8 @@ class Column:
         return self.end - self.start
 
     @property
-    def place(self) -> slice:
-        return slice(self.start, self.end)
-
-    @property
     def is_binary(self) -> bool:
         return self.record.coding in ("int", "uint") and not isinstance(self.record.value, str)
-
-    @property
-    def is_packed(self) -> bool:
-        """Binary, and of a size that the struct module knows."""
-        return self.is_binary and (self.record.coding, self.octets) in STRUCT_CODES
 
     @property
     def is_bcd(self) -> bool:
@@ -97,40 +94,39 @@ class Plan:
     """One layout of telegrams. Its `columns` are grouped by how they are read, not in the frame's order."""
 
     def __init__(self, octets: bytes, columns: Sequence[Column], mask: int) -> None:
-        packed = [column for column in columns if column.is_packed]
+        binary = [column for column in columns if column.is_binary]
         bcd = [column for column in columns if column.is_bcd]
-        unusual = [column for column in columns if column.is_binary and not column.is_packed]
         others = [column for column in columns if not column.is_binary and not column.is_bcd]
-        self.columns = (*packed, *bcd, *unusual, *others)
+        numbers = binary + bcd
+        self.columns = (*numbers, *others)
         self.length = len(octets)
         self.mask, self.expected = mask, int.from_bytes(octets, "little") & mask
         self.even, self.odd = _body_masks(len(octets))
-        self._unpack = _unpacker([(column.start, _struct_code(column)) for column in packed])
-        self._markers = [_marker(column) for column in packed]
-        self._signs = _mask_of_signs(packed)
-        self._bcd_places = [column.place for column in bcd]
+        self._unpack = _unpacker([_packed(column) for column in binary])
+        self._shifts = [(at, shift) for at, column in enumerate(binary) if (shift := _shift(column))]
+        self._markers = [_marker(column) for column in binary]
+        self._signs = _mask_of_signs(binary)
+        self._bcd_places = [slice(column.start, column.end) for column in bcd]
         self._read_bcd = bcd_reader(len(octets), [(column.start, column.end) for column in bcd])
-        self._unusual = [(column.place, column.record.coding == "int") for column in unusual]
-        self._readers = [_remembering(column) for column in others]
-        self._cut_others = _unpacker([(column.start, f"{column.octets}s") for column in others])
-        numbers = self.columns[: len(columns) - len(others)]
         self._factors = [(at, c.meaning.factor) for at, c in enumerate(numbers) if c.meaning.factor != 1]
         self._units = [Decimal((0, (1,), column.exponent)) for column in numbers]
+        self._readers = [_remembering(column) for column in others]
+        self._cut_others = _unpacker([(column.start, f"{column.octets}s") for column in others])
 
     def steps(self, octets: bytes, number: int) -> list[Step]:
         """The steps of a frame of this layout, column by column; `number` is the frame as an integer."""
-        steps: list[Step] = list(self._unpack(octets))
-        if number & self._signs:
+        steps: list[Any] = list(self._unpack(octets))
+        for at, bits in self._shifts:
+            steps[at] >>= bits
+        if number & self._signs:  # else no register is negative, and none holds its marker
             steps = [
                 None if step == marker else step for step, marker in zip(steps, self._markers, strict=True)
             ]
         if self._bcd_places:
             steps += self._read_bcd(number) or self._bcd_one_by_one(octets)
-        for place, signed in self._unusual:
-            steps.append(_integer(octets[place], signed))
         for at, factor in self._factors:
-            step = steps[at]
-            steps[at] = step * factor if type(step) is int else None
+            if steps[at] is not None:
+                steps[at] *= factor
         if self._readers:
             steps += map(call, self._readers, self._cut_others(octets))
         return steps
@@ -241,8 +237,15 @@ def _unpacker(fields: Sequence[tuple[int, str]]) -> Callable[[bytes], tuple[Any,
     return struct.Struct(layout).unpack_from
 
 
-def _struct_code(column: Column) -> str:
-    return STRUCT_CODES[column.record.coding, column.octets]
+def _packed(column: Column) -> tuple[int, str]:
+    """Where to read a binary register from, and by which struct code."""
+    code, octets = PACKED[column.record.coding, column.octets]
+    return column.end - octets, code
+
+
+def _shift(column: Column) -> int:
+    """Bits of the VIB that are read with it."""
+    return 8 * (PACKED[column.record.coding, column.octets][1] - column.octets)
 
 
 def _marker(column: Column) -> int | None:
@@ -251,14 +254,8 @@ def _marker(column: Column) -> int | None:
 
 
 def _mask_of_signs(columns: Sequence[Column]) -> int:
-    """The sign bits of signed columns: while none is set, none holds its marker."""
+    """The sign bits of all signed registers."""
     return sum(0x80 << 8 * (column.end - 1) for column in columns if column.record.coding == "int")
-
-
-def _integer(octets: bytes, signed: bool) -> int | None:
-    """Three or six octets."""
-    step = int.from_bytes(octets, "little", signed=signed)
-    return None if signed and step == -1 << 8 * len(octets) - 1 else step
 
 
 def _remembering(column: Column) -> Callable[[bytes], Decoded]:
