@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import starmap
-from typing import Any, NamedTuple
+from typing import Any
 
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.quantities import MOST_DIGITS, Amount
@@ -31,18 +31,17 @@ _MICROSECOND = timedelta(microseconds=1)
 _SPAN = timedelta(hours=6) // _MICROSECOND
 
 
-class Layout(NamedTuple):
-    """Which registers, in which units, the amounts of a row are, in the order in which they came."""
+Layout = tuple[tuple[str, ...], tuple[str, ...]]
+"""Which registers, in which units, the amounts of a row are, in the order in which they came."""
 
-    registers: tuple[str, ...]
-    units: tuple[str, ...]
 
-    def as_json(self) -> str:
-        return json.dumps(self)
+def layout_text(layout: Layout) -> str:
+    return json.dumps(layout)
 
-    @classmethod
-    def from_json(cls, text: str) -> Layout:
-        return cls(*map(tuple, json.loads(text)))
+
+def layout_of(text: str) -> Layout:
+    registers, units = json.loads(text)
+    return tuple(registers), tuple(units)
 
 
 def microseconds(moment: datetime) -> int:
@@ -84,20 +83,22 @@ def amounts_of(reading: Reading) -> tuple[Layout, str]:
     text = " ".join(texts)
     if max(map(len, texts)) > MOST_DIGITS or "N" in text or "I" in text:
         check_reading(reading)
-    return Layout(tuple(registers), units), text
+    return (tuple(registers), units), text
 
 
 def registers_of(layout: Layout, amounts: str) -> dict[str, Amount]:
+    registers, units = layout
     values = map(Decimal, amounts.split(" "))
-    return dict(zip(layout.registers, starmap(Amount, zip(values, layout.units, strict=True)), strict=True))
+    return dict(zip(registers, starmap(Amount, zip(values, units, strict=True)), strict=True))
 
 
 def energy_of(layout: Layout, amounts: str) -> Amount | None:
     """The energy register alone; None when there is none."""
-    if "energy" not in layout.registers:
+    registers, units = layout
+    if "energy" not in registers:
         return None
-    place = layout.registers.index("energy")
-    return Amount(Decimal(amounts.split(" ", place + 1)[place]), layout.units[place])
+    place = registers.index("energy")
+    return Amount(Decimal(amounts.split(" ", place + 1)[place]), units[place])
 
 
 def reading_of(meter: MeterId, layout: Layout, row: Row) -> Reading:

@@ -32,6 +32,8 @@ from collector.store.rows import (
     amounts_of,
     energy_of,
     instant_of,
+    layout_of,
+    layout_text,
     microseconds,
     read_at_of,
     reading_of,
@@ -60,9 +62,7 @@ class SqliteStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._meters: Numbers[MeterId] = Numbers(connection, "meter", "id", str, MeterId)
-        self._layouts: Numbers[Layout] = Numbers(
-            connection, "layout", "registers", Layout.as_json, Layout.from_json
-        )
+        self._layouts: Numbers[Layout] = Numbers(connection, "layout", "registers", layout_text, layout_of)
 
     def close(self) -> None:
         self._connection.close()
