@@ -33,9 +33,10 @@ from kaukoluenta.topics import topic
 log = logging.getLogger(__name__)
 
 _LONGEST_PATIENCE_S = 3600.0
-_BETWEEN_STATES_S = 5.0
+_BETWEEN_STATES_S = 2.0
 _BETWEEN_TIDYINGS_S = 1.0
 _AFTER_A_FAILURE_S = 5.0
+_AFTER_A_GREETING_S = 1.0
 
 
 @dataclass(slots=True)
@@ -80,9 +81,9 @@ class _Patience:
             self.ends_at = time.monotonic() + self._s
 
     def heard(self, *, progress: bool) -> None:
-        """The collector is there: wait no longer than the shortest time, and from now on after progress."""
+        """The collector is there. What tells nothing new is a greeting: it never got what is in flight."""
         self._s = self._shortest_s
-        self.ends_at = math.inf if progress else min(self.ends_at, time.monotonic() + self._s)
+        self.ends_at = math.inf if progress else min(self.ends_at, time.monotonic() + _AFTER_A_GREETING_S)
 
     def has_ended(self) -> bool:
         if time.monotonic() < self.ends_at:
