@@ -19,6 +19,7 @@ from kaukoluenta.reading import Quality
 MOST_ROWS = 500
 
 _HOUR = timedelta(hours=1)
+_AN_HOUR_S = 3600
 
 
 def meter_values(
@@ -31,7 +32,9 @@ def meter_values(
     return {
         "meter": history.meter,
         "status": status,
-        "registers": [(register_label(name, words), registers[name]) for name in ordered(registers)],
+        "registers": [
+            (register_label(name, words), in_hours(registers[name])) for name in ordered(registers)
+        ],
         "doubts": doubts(reading.quality, words) if reading else [],
         "range": range_name,
         "ranges": list(RANGES),
@@ -61,6 +64,12 @@ def register_label(name: str, words: Language) -> str:
     total, _, tariff = name.partition("_tariff_")
     label = words.text(f"register.{total}")
     return words.text("meter.tariff", register=label, tariff=tariff) if tariff else label
+
+
+def in_hours(amount: Amount) -> Amount:
+    """A time of whole hours in hours, as a meter's display shows it; anything else as it is."""
+    whole = amount.unit == "s" and amount.value % _AN_HOUR_S == 0
+    return Amount(amount.value // _AN_HOUR_S, "h") if whole else amount
 
 
 def doubts(quality: Quality, words: Language) -> list[str]:

@@ -137,24 +137,20 @@ def test_the_meter_page_draws_a_new_reading_and_keeps_what_is_open(village, tab)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_chart_is_drawn_in_the_inks_of_the_scheme(village, tab, scheme):
     page = tab(scheme).open(f"{GOOD}?range=7d")
-    drawn = canvases(page)
-    assert len(drawn) == 3
-    assert min(drawn) > 50
-    dark = (
-        sum(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"))
-        < 3 * 128
-    )
-    assert dark == (scheme == "dark")
+    until(page, lambda: [drawn > 50 for drawn in canvases(page)] == [True] * 3)
+    assert is_dark(page) == (scheme == "dark")
 
 
 def test_a_change_of_the_scheme_draws_the_charts_anew(village, tab):
     page = tab("light").open(f"{GOOD}?range=7d")
-    light = canvases(page)
+    until(page, lambda: min(canvases(page)) > 50)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(50)
-    dark = canvases(page)
-    assert min(light) > 50
-    assert min(dark) > 50
+    until(page, lambda: is_dark(page) and min(canvases(page)) > 50)
+
+
+def is_dark(page: Page) -> bool:
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    return sum(ground) < 3 * 128
 
 
 def test_the_axes_are_in_local_time_and_numbers_in_the_readers_way(village, tab):

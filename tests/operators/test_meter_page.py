@@ -131,6 +131,11 @@ def test_doubts_about_the_last_reading_are_said_in_words(village, pages):
     assert "Mittari ilmoittaa viasta, Likiarvo (liukuluku)" in page
 
 
+def test_a_time_of_whole_hours_is_shown_in_hours(village, pages):
+    village.read(meter_id("KAM-00000012"), 0, on_time="34506000 s", error_time="90 s")
+    assert "Käyntiaika 9 585 h Vika-aika 90 s" in text_of(pages.get("/meter/KAM-00000012").text)
+
+
 def test_the_file_holds_the_range_with_exact_values_reasons_and_local_instants(village, pages):
     answer = pages.get(f"{GOOD}/readings.csv?range=24h&lang=fi")
     assert answer.headers["content-disposition"] == 'attachment; filename="KAM-69183621.csv"'
