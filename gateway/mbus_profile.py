@@ -45,8 +45,8 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Match(Strict):
     """Which record is meant: by `quantity` as in gateway/mbus/vif.py, or an info code by its `vib` in hex.
 
-    `tariff = "any"` takes every tariff but 0, each into a register of its own. `modifiers` are those of
-    gateway/mbus/vife.py without scaling. `not_media` excludes meters by the medium of their header.
+    `tariff = "any"` takes every tariff but 0, each into a register named after it. `modifiers` are those of
+    gateway/mbus/vife.py without scaling. `media` and `not_media` look at the medium of the meter's header.
     """
 
     quantity: str = ""
@@ -80,7 +80,7 @@ class Match(Strict):
 
 
 class Rule(Strict):
-    """The record that `match` means is this register; a tariff's number is added to its name."""
+    """The record that `match` means is this register."""
 
     register: str
     match: Match
@@ -120,11 +120,15 @@ class Example(Strict):
 
 
 class ProfileFile(Strict, kw_only=True):
-    """One TOML file. `source` is where a reviewer can check every line."""
+    """One TOML file. `source` is where a reviewer can check every line, `confidence` how good the worst is.
+
+    A profile without `identify` is used where the config names it.
+    """
 
     protocol: Literal["mbus"]
     model: str
-    source: str
+    source: tuple[str, ...]
+    confidence: Literal["standard", "vendor-doc", "third-party-extract", "community-config"]
     note: str = ""
     identify: tuple[Identify, ...] = ()
     register: tuple[Rule, ...] = ()
@@ -232,8 +236,8 @@ def _with_generic(name: str, file: ProfileFile, generic: ProfileFile | None) -> 
 
 
 def _claim(rule: Rule) -> tuple[str, bool]:
-    """What a rule decides: a register, as its total or in its tariffs."""
-    return rule.register, rule.match.tariff == 0
+    """What a rule decides: a register, or the same register in every tariff."""
+    return rule.register, rule.match.tariff == "any"
 
 
 def _check_overlaps(files: Mapping[str, ProfileFile]) -> None:

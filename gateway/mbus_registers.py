@@ -58,12 +58,14 @@ def find_registers(records: Iterable[DataRecord], profile: MBusProfile, *, mediu
 
 
 def _claims(records: Iterable[DataRecord], profile: MBusProfile, medium: int) -> dict[str, list[DataRecord]]:
-    """The records that some rule means, by the register that they claim."""
+    """The records that some rule means, by the register that they claim. The first rule that fits counts."""
     claims: dict[str, list[DataRecord]] = {}
     for record in records:
         for rule in profile.rules.get(record.quantity, ()):
             if rule.match.fits(record, medium):
-                claims.setdefault(register_name(rule.register, record.tariff), []).append(record)
+                tariff = record.tariff if rule.match.tariff == "any" else 0
+                claims.setdefault(register_name(rule.register, tariff), []).append(record)
+                break
     return claims
 
 

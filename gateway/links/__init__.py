@@ -85,6 +85,8 @@ def parse_link(url: str) -> LinkAddress:
         raise _unusable(url, "baud must be positive and parity E, N or O")
     if address.scheme in _NETWORK and not (address.host and address.port):
         raise _unusable(url, "host and port are needed")
+    if address.scheme == "serial" and not address.path:
+        raise _unusable(url, "the device is needed")
     if address.scheme not in LINKS:
         raise _unusable(url, f"only {', '.join(LINKS)} are known")
     return address
