@@ -66,13 +66,12 @@ def meaning_of(vib: Vib, *, to_slave: bool) -> Meaning:
     return _combined(meaning, vifes, to_slave=to_slave)
 
 
-def _end_of_chain(octets: bytes, start: int) -> int:
-    """Index behind the first octet without extension bit."""
-    longest = start + 1 + MOST_VIFE
-    for index in range(start, min(longest, len(octets))):
+def _end_of_chain(octets: bytes, start: int, most: int = 1 + MOST_VIFE) -> int:
+    """Index behind the first octet without extension bit: VIF and VIFEs, or VIFEs alone."""
+    for index in range(start, min(start + most, len(octets))):
         if octets[index] & EXTENSION == 0:
             return index + 1
-    premature = len(octets) < longest
+    premature = len(octets) < start + most
     raise RecordBroken("records:premature_end_of_vib" if premature else "records:too_many_vife")
 
 
@@ -92,7 +91,7 @@ def _cut_plain_text(octets: bytes, start: int) -> Vib:
     if behind_vif is None:
         raise RecordBroken("records:plain_text_vif_overrun")
     first_vife = start + 2 + len(behind_vif)
-    end = _end_of_chain(octets, first_vife)
+    end = _end_of_chain(octets, first_vife, MOST_VIFE)
     return Vib(octets[start:end], vif + octets[first_vife:end], behind_vif)
 
 

@@ -67,6 +67,7 @@ BROKEN = [
     ("8F 02 03", "records:reserved_dif_8f"),
     ("82" + "80" * 10 + "00 2D 10 00", "records:too_many_dife"),
     ("02 AD" + "FE" * 10 + "3B 10 00", "records:too_many_vife"),
+    ("02 FC 02 57 6B" + "FE" * 10 + "3B 10 00", "records:too_many_vife"),
 ]
 
 
@@ -78,7 +79,8 @@ def test_a_record_without_an_end_costs_only_itself_and_what_is_behind(octets: st
 
 
 def test_ten_dife_and_ten_vife_are_allowed() -> None:
-    assert records("82" + "80" * 9 + "00 AD" + "FE" * 9 + "3B 10 00").broken is None
+    for vif in ("AD", "FC 02 57 6B"):
+        assert records("82" + "80" * 9 + "00" + vif + "FE" * 9 + "3B 10 00").broken is None
 
 
 INVALID = [
