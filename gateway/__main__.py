@@ -25,9 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     for verb in (check, read):
         verb.add_argument("--json", action="store_true", help="for programs")
 
-    decode = verbs.add_parser(
-        "decode", help="telegrams in hex on stdin, one JSON object each on stdout"
-    )
+    decode = verbs.add_parser("decode", help="telegrams in hex on stdin, one JSON object each on stdout")
     decode.set_defaults(run=_decode)
     return parser
 

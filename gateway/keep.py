@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway.outbox import Outbox, SlotOutcome
-from kaukoluenta.errors import KaukoluentaError
 
 
 class Keeper:
@@ -26,7 +25,7 @@ class Keeper:
         """Return when the outcomes are durable.
 
         Raises:
-            OutboxUnavailable: they are not; OutboxDamaged: and the file is broken.
+            OutboxUnavailable, OutboxDamaged: they are not.
         """
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((outcomes, done))
@@ -39,11 +38,11 @@ class Keeper:
         while self._waiting:
             together, self._waiting = self._waiting, []
             outcomes = [outcome for some, _ in together for outcome in some]
-            failure: KaukoluentaError | None = None
+            failure: Exception | None = None
             try:
                 await asyncio.to_thread(self._outbox.commit, outcomes, self._now())
                 self._kept()
-            except KaukoluentaError as error:
+            except Exception as error:  # handed on: a line that does not know it ends
                 failure = error
             for _, done in together:
                 if not done.cancelled():

@@ -87,7 +87,8 @@ class FakeBus:
             yield self
         finally:
             server.close()
-            self.hang_up()
+            for converter in self._converters:
+                converter.cancel()
             await asyncio.gather(*self._converters, return_exceptions=True)
 
     def hang_up(self) -> None:
