@@ -6,25 +6,36 @@ asks again meets the same fault. No fault covers a boundary that billing needs, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from gateway.mbus.link import LongFrame
 from simulator.chance import between, draw, shuffled
 from simulator.heat import HOUR
 from simulator.meters import NO_ADDRESS, Meter
 
 
 class FaultKind(Enum):
-    """How a meter answers wrongly. Only NOISE leaves an answer that can be read."""
+    """How a meter answers wrongly, or how its line spoils what it answers."""
 
     SILENT = "does not answer"
     GARBLED = "answers with a flipped bit"
     CUT_OFF = "stops in the middle of its answer"
     FOREIGN = "answers under another address"
     NOISE = "answers after noise on the line"
+    NOISE_INSIDE = "answers with noise in the middle"
+    LOST = "loses octets on the way"
+    COLLISION = "answers together with another meter"
+    LATE = "answers when the next meter is asked"
+    ECHO = "answers behind an echo of the request"
+
+
+READABLE = frozenset({FaultKind.NOISE, FaultKind.ECHO})
+"""What leaves a whole answer in its own meter's turn. Every other fault costs its meter the slot.
+
+A LATE answer is whole, but no right master takes it: whose turn it is, only the next meter knows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,11 @@ SCRIPT = (
     Scripted(FaultKind.GARBLED, slots=1, times=3),
     Scripted(FaultKind.FOREIGN, slots=1, times=2),
     Scripted(FaultKind.NOISE, slots=1, times=3),
+    Scripted(FaultKind.NOISE_INSIDE, slots=1, times=2),
+    Scripted(FaultKind.LOST, slots=1, times=2),
+    Scripted(FaultKind.COLLISION, slots=2, times=1),
+    Scripted(FaultKind.LATE, slots=1, times=2),
+    Scripted(FaultKind.ECHO, slots=3, times=2),
 )
 _METERS_PER_SCRIPT = 24
 
@@ -84,11 +100,6 @@ def fault_finder(faults: Sequence[Fault]) -> Callable[[Meter, datetime], FaultKi
         return None
 
     return fault_at
-
-
-def distort(kind: FaultKind, answer: LongFrame, chance: int) -> bytes:
-    """The answer as it arrives under a fault; `chance` picks the octets that suffer."""
-    return _DISTORTIONS[kind](answer, chance)
 
 
 def distortion_chance(seed: int, meter: Meter, instant: datetime) -> int:
@@ -125,31 +136,3 @@ def _without_overlaps(faults: Sequence[Fault]) -> tuple[Fault, ...]:
         ):
             kept.append(fault)
     return tuple(kept)
-
-
-def _flip_a_bit(answer: LongFrame, chance: int) -> bytes:
-    wire = bytearray(answer.to_bytes())
-    wire[7 + chance % len(answer.user_data)] ^= 1 << chance % 8
-    return bytes(wire)
-
-
-def _cut_off(answer: LongFrame, chance: int) -> bytes:
-    wire = answer.to_bytes()
-    return wire[: len(wire) // 2 + chance % (len(wire) // 4)]
-
-
-def _under_another_address(answer: LongFrame, chance: int) -> bytes:
-    return replace(answer, address=(answer.address + chance % 100) % 250 + 1).to_bytes()
-
-
-def _after_noise(answer: LongFrame, chance: int) -> bytes:
-    return b"\x00\xff\x00\xff"[: 1 + chance % 4] + answer.to_bytes()
-
-
-_DISTORTIONS: Mapping[FaultKind, Callable[[LongFrame, int], bytes]] = {
-    FaultKind.SILENT: lambda answer, chance: b"",
-    FaultKind.GARBLED: _flip_a_bit,
-    FaultKind.CUT_OFF: _cut_off,
-    FaultKind.FOREIGN: _under_another_address,
-    FaultKind.NOISE: _after_noise,
-}

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.quantities import Amount
-from simulator.faults import FaultKind, fault_finder
+from simulator.faults import READABLE, fault_finder
 from simulator.meters import Meter, energy_j, is_installed
 from simulator.town import Town, configured, town_slots
 
@@ -25,7 +25,7 @@ def register(meter: Meter, instant: datetime) -> Amount:
 def allowed_answers(town: Town) -> frozenset[tuple[MeterId, datetime]]:
     """Every (meter, slot) that must end as one reading: configured then, hanging there, and not disturbed.
 
-    A meter that hangs where another is configured does not count, and noise before a whole answer does.
+    A meter that hangs where another is configured does not count, and a fault that spoils nothing does.
     """
     fault_at = fault_finder(town.faults)
     return frozenset(
@@ -33,5 +33,5 @@ def allowed_answers(town: Town) -> frozenset[tuple[MeterId, datetime]]:
         for slot in town_slots(town.start, town.hours)
         for meters in configured(town, slot).values()
         for meter in meters
-        if is_installed(meter, slot) and fault_at(meter, slot) in (None, FaultKind.NOISE)
+        if is_installed(meter, slot) and fault_at(meter, slot) in (None, *READABLE)
     )

@@ -1,18 +1,21 @@
 """The slaves of one M-Bus line: frames in, octets out. No socket, no clock; `now` comes with each frame.
 
 EN 13757-2 and -3 from the slave's side: SND_NKE, REQ_UD2 with its frame count bit, secondary selection at
-253, application reset. When several slaves answer at once their octets fall together, as on the wire.
+253, application reset. When several slaves answer at once their octets fall together, as on the wire; what a
+late slave answers meets the next one's answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 
 from gateway.mbus.encode import identity_octets, variable_response
 from gateway.mbus.link import Ack, Frame, LongFrame, ShortFrame
-from simulator.faults import FaultKind, distort, distortion_chance
+from simulator.distortions import distort, fall_together
+from simulator.faults import FaultKind, distortion_chance
 from simulator.meters import Meter, is_installed
 from simulator.telegrams import Telegram, identity, readout
 
@@ -29,7 +32,8 @@ SELECTED = 253
 ALL_ANSWER = 254
 ALL_LISTEN = 255
 
-_READOUT_LASTS = timedelta(minutes=1)
+_RECENT = timedelta(minutes=1)
+"""So long a readout lasts, and a late answer may be on its way."""
 
 FaultAt = Callable[[Meter, datetime], FaultKind | None]
 
@@ -69,7 +73,7 @@ class Slave:
         )
 
     def _is_stale(self, now: datetime) -> bool:
-        return self._read_at is not None and not timedelta(0) <= now - self._read_at < _READOUT_LASTS
+        return self._read_at is not None and not _is_recent(self._read_at, now)
 
     def _go_on(self, now: datetime) -> None:
         self._access_number = (self._access_number + 1) % 256
@@ -78,20 +82,34 @@ class Slave:
             self._telegrams, self._position, self._read_at = readout(self.meter, now), 0, now
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """An answer on its way since `since`."""
+
+    slave: Slave
+    octets: bytes
+    since: datetime
+
+
 class SlaveLine:
     """All meters that ever hang on one line; those not installed at an instant do not hear it."""
 
     def __init__(self, seed: int, meters: Sequence[Meter], fault_at: FaultAt) -> None:
         self._seed, self._fault_at = seed, fault_at
         self._slaves = [Slave(meter) for meter in meters]
+        self._late: _Late | None = None
 
     def hear(self, frame: Frame, now: datetime) -> bytes:
         """What the line answers to a frame of the master; nothing when no slave feels addressed."""
         if isinstance(frame, Ack):
             return b""
         concerned = self._slaves if _is_selection(frame) else self._addressed(frame.address)
-        answers = [answer for slave in concerned if (answer := self._answer_of(slave, frame, now))]
-        return reduce(_fall_together, answers) if answers else b""
+        answers = {slave: octets for slave in concerned if (octets := self._answer_of(slave, frame, now))}
+        if not answers:
+            return b""
+        echoed = any(self._fault_at(slave.meter, now) is FaultKind.ECHO for slave in answers)
+        echo = frame.to_bytes() if echoed else b""
+        return echo + self._overdue(answers, now) + reduce(fall_together, answers.values())
 
     def _addressed(self, address: int) -> list[Slave]:
         everyone, selected = address in (ALL_ANSWER, ALL_LISTEN), address == SELECTED
@@ -106,9 +124,26 @@ class SlaveLine:
         if fault is FaultKind.SILENT or not is_installed(slave.meter, now):
             return b""
         answer = _select(slave, frame) if _is_selection(frame) else _obey(slave, frame, now)
-        if fault is None or not isinstance(answer, LongFrame):
-            return answer.to_bytes() if answer and frame.address != ALL_LISTEN else b""
+        if answer is None or frame.address == ALL_LISTEN:
+            return b""
+        if fault in (None, FaultKind.ECHO) or isinstance(answer, Ack):
+            return answer.to_bytes()
+        if fault is FaultKind.LATE:
+            self._late = _Late(slave, answer.to_bytes(), now)
+            return b""
         return distort(fault, answer, distortion_chance(self._seed, slave.meter, now))
+
+    def _overdue(self, answers: Mapping[Slave, bytes], now: datetime) -> bytes:
+        """What a slave answers to a request of the minute before: it comes when another one answers."""
+        late = self._late
+        if late is None or late.slave in answers:
+            return b""
+        self._late = None
+        return late.octets if _is_recent(late.since, now) else b""
+
+
+def _is_recent(instant: datetime, now: datetime) -> bool:
+    return timedelta(0) <= now - instant < _RECENT
 
 
 def _is_selection(frame: ShortFrame | LongFrame) -> bool:
@@ -149,9 +184,3 @@ def _fits(own: bytes, wanted: bytes) -> bool:
     return all(want in ("f", have) for have, want in serials) and all(
         want in (0xFF, have) for have, want in rest
     )
-
-
-def _fall_together(one: bytes, other: bytes) -> bytes:
-    """Two slaves at once: a 0 bit draws the current that the master hears, so 0 wins."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return bytes(a & b for a, b in zip(longer, shorter, strict=False)) + longer[len(shorter) :]

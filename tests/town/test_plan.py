@@ -23,7 +23,7 @@ from simulator.plan import TOWN_START, plan_town
 from simulator.telegrams import readout
 from simulator.town import Town, config_changes, configured, story, town_slots
 
-SMALL_TOWN = "88de9cfd8aa59fcba882dda12b1577d2c204e9a19a0f007455732600a500e308"
+SMALL_TOWN = "f8ec01f731968f63377664a0478960a6db334d9b792589bd936ce811530b685b"
 """SHA-256 over every register and telegram of the town of seed 7 with 8 meters and 60 hours."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.mbus.addressing import SecondaryAddress, address_of
 from gateway.mbus.dialogue import Dialogue, FrameCount, Silence, T, read_out, read_selected, select
@@ -13,7 +15,8 @@ from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, WrongAnsw
 from gateway.mbus.link import NEED_DATA, Ack, LinkReader, LongFrame, ShortFrame
 from gateway.mbus.telegram import decode_frame
 from kaukoluenta.identifiers import MeterId
-from simulator.faults import Fault, FaultKind, fault_finder
+from simulator.distortions import distort
+from simulator.faults import READABLE, Fault, FaultKind, fault_finder
 from simulator.heat import HOUR, House
 from simulator.layouts import GIGAJOULES, KILOWATT_HOURS, TWO_TELEGRAMS, Layout
 from simulator.meters import NO_ADDRESS, Meter
@@ -76,6 +79,8 @@ def converse(dialogue: Dialogue[T], line: SlaveLine, now: datetime = NOW) -> T:
 
 def read(line: SlaveLine, meter: Meter, now: datetime = NOW) -> tuple[LongFrame, ...]:
     who = address_of(identity(meter))
+    if meter.address == NO_ADDRESS:
+        return converse(read_selected(who, attempts=2), line, now)
     return converse(read_out(meter.address, FrameCount(), attempts=2, who=who), line, now)
 
 
@@ -250,6 +255,10 @@ def faulty(kind: FaultKind, meter: Meter) -> SlaveLine:
         (FaultKind.GARBLED, AnswerGarbled),
         (FaultKind.CUT_OFF, AnswerGarbled),
         (FaultKind.FOREIGN, WrongAnswer),
+        (FaultKind.NOISE_INSIDE, AnswerGarbled),
+        (FaultKind.LOST, AnswerGarbled),
+        (FaultKind.COLLISION, AnswerGarbled),
+        (FaultKind.LATE, MeterSilent),
     ],
 )
 def test_a_fault_costs_its_meter_every_attempt_of_its_slot_and_no_more(
@@ -265,15 +274,66 @@ def test_a_fault_costs_its_meter_every_attempt_of_its_slot_and_no_more(
     assert read(line, meter, NOW + HOUR)
 
 
-def test_noise_before_an_answer_costs_nothing() -> None:
-    clean, noisy = line_of(), faulty(FaultKind.NOISE, TWO)
-    octets = noisy.hear(ShortFrame(REQ_FCB, 2), NOW)
-    assert octets.endswith(clean.hear(ShortFrame(REQ_FCB, 2), NOW))
-    assert len(octets) > len(clean.hear(ShortFrame(REQ_FCB, 2), NOW))
-    assert read(noisy, TWO) == read(clean, TWO)
+@pytest.mark.parametrize("meter", [PLAIN, TWO, UNADDRESSED], ids=lambda meter: meter.layout.name)
+@pytest.mark.parametrize("kind", sorted(READABLE, key=str))
+def test_what_comes_before_an_answer_costs_nothing(kind: FaultKind, meter: Meter) -> None:
+    clean, disturbed = line_of(), faulty(kind, meter)
+    assert read(disturbed, meter) == read(clean, meter)
 
 
-@pytest.mark.parametrize("kind", [FaultKind.GARBLED, FaultKind.CUT_OFF, FaultKind.FOREIGN, FaultKind.NOISE])
+def test_noise_comes_before_the_answer() -> None:
+    clean, noisy = (
+        line.hear(ShortFrame(REQ_FCB, 2), NOW) for line in (line_of(), faulty(FaultKind.NOISE, TWO))
+    )
+    assert noisy.endswith(clean)
+    assert len(noisy) > len(clean)
+
+
+@pytest.mark.parametrize("request_frame", [ShortFrame(NKE, 2), ShortFrame(REQ_FCB, 2)])
+def test_an_echo_is_the_request_itself(request_frame: ShortFrame) -> None:
+    clean, echoing = line_of(), faulty(FaultKind.ECHO, TWO)
+    assert echoing.hear(request_frame, NOW) == request_frame.to_bytes() + clean.hear(request_frame, NOW)
+
+
+SPOILING = [
+    kind for kind in FaultKind if kind not in (*READABLE, FaultKind.SILENT, FaultKind.FOREIGN, FaultKind.LATE)
+]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(SPOILING), st.integers(0, 2**64 - 1), st.binary(min_size=12, max_size=252))
+def test_a_spoilt_telegram_is_never_whole_by_chance(kind: FaultKind, chance: int, user_data: bytes) -> None:
+    reader = LinkReader()
+    reader.receive_data(distort(kind, LongFrame(0x08, 5, 0x72, user_data), chance))
+    reader.line_idle()
+    assert not any(isinstance(event, LongFrame) for event in iter(reader.next_event, NEED_DATA))
+
+
+def test_a_late_answer_comes_in_front_of_the_next_meters_and_once() -> None:
+    line, punctual = faulty(FaultKind.LATE, PLAIN), line_of()
+    first, second = ShortFrame(REQ_FCB, 1), ShortFrame(REQ_FCB, 2)
+    assert line.hear(first, NOW) == b""
+    assert line.hear(first, NOW) == b""
+    late, its_own = punctual.hear(first, NOW), punctual.hear(second, NOW)
+    assert line.hear(second, NOW) == late + its_own
+    assert line.hear(second, NOW) == its_own
+
+
+def test_a_late_answer_is_never_an_hour_late() -> None:
+    line = faulty(FaultKind.LATE, PLAIN)
+    line.hear(ShortFrame(REQ_FCB, 1), NOW)
+    assert line.hear(ShortFrame(NKE, 2), NOW + HOUR) == Ack().to_bytes()
+
+
+@pytest.mark.parametrize("following", [TWO, UNADDRESSED], ids=lambda meter: meter.layout.name)
+def test_the_meter_behind_a_late_one_is_read_all_the_same(following: Meter) -> None:
+    line = faulty(FaultKind.LATE, PLAIN)
+    with pytest.raises(MeterSilent):
+        read(line, PLAIN)
+    assert read(line, following) == read(line_of(), following)
+
+
+@pytest.mark.parametrize("kind", [*SPOILING, FaultKind.FOREIGN, *READABLE])
 def test_a_fault_does_not_depend_on_how_often_was_asked(kind: FaultKind) -> None:
     asked_once, asked_twice = faulty(kind, PLAIN), faulty(kind, PLAIN)
     asked_twice.hear(ShortFrame(REQ_FCB, 1), NOW)
