@@ -10,14 +10,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from gateway.modbus.client import ModbusClient
 from gateway.modbus.errors import AskFailed, BadLink, LinkLost, MeterSilent, Refused
 from gateway.modbus.frames import Answer, Framing
 from gateway.modbus.ground import NOTHING_LEARNED, Learned
 from gateway.modbus.link import parse_link
-from gateway.modbus.plan import Step, learn, make_plan
-from gateway.modbus.probe import Layout, decide
+from gateway.modbus.plan import Step, Wanted, learn, make_plan
+from gateway.modbus.probe import Evidence, Layout, decide
 from gateway.modbus_map import SERIAL, ModbusProfile
 from gateway.modbus_profile import profile_for, shipped_profiles
 from gateway.modbus_registers import Image, Map, evidence, find_registers, have_changed, serial_in
@@ -31,9 +32,13 @@ log = logging.getLogger(__name__)
 
 NO_FUNCTION, NO_SUCH_REGISTERS = 1, (2, 3)
 UNREACHED = (10, 11)
-TWIN_PAUSE_S = 0.05
+TWIN_PAUSE_S = 0.02
 """Two questions of one shape have so long between them: an answer too many would come in that time."""
 
+REFUSED_PAUSE_S = 0.1
+"""A device that is busy, or a converter that lost its slave, is given a moment."""
+
+SILENT = "no answer"
 MOST_LESSONS = 16
 _READ_AGAIN = "Read it again later; look at its converter."
 _UNITS = {Framing.RTU: (1, 247), Framing.TCP: (0, 255)}
@@ -42,48 +47,46 @@ Answers = Sequence[tuple[Step, Answer]]
 
 
 @dataclass(slots=True)
+class _Way:
+    """One way to read a meter: by this function, with the map's first register at this number."""
+
+    profile: ModbusProfile
+    function: int
+    base: int
+    learned: Learned = NOTHING_LEARNED
+    items: list[Wanted] = field(init=False)
+    steps: tuple[Step, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = wanted(self.profile, self.function, self.base)
+        self._plan()
+
+    def learn(self, refused: Step) -> bool:
+        """These registers are not there together, or not at all. False when nothing is left to read."""
+        self.learned = learn(self.learned, refused.span, self.items)
+        self._plan()
+        return bool(self.steps)
+
+    def _plan(self) -> None:
+        self.steps = make_plan(self.items, limits(self.profile, self.function, self.base), self.learned)
+
+
+@dataclass(slots=True)
 class _Known:
-    """What the master knows of one meter, from one read to the next."""
+    """What the master knows of one meter, from one read to the next.
+
+    `ways`: more than one as long as the meter has not shown which is its own.
+    """
 
     settings: MeterSettings
     profile: ModbusProfile
     unit: int
-    functions: list[int]
-    fence: bool
-    learned: Learned = NOTHING_LEARNED
+    ways: list[_Way]
     layout: Layout | None = None
-    steps: tuple[Step, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.plan()
-
-    @property
-    def function(self) -> int:
-        return self.functions[0]
 
     @property
     def serial(self) -> str:
         return self.settings.id.partition("-")[2]
-
-    def plan(self) -> None:
-        items, bounds = wanted(self.profile, self.function), limits(self.profile, self.function)
-        self.steps = make_plan(items, bounds, self.learned, fence=self.fence)
-
-    @property
-    def identity(self) -> str:
-        return self.profile.identity or "its unit id alone"
-
-    def learn(self, refused: Step) -> bool:
-        """These registers are not there together, or not at all. False when nothing is left to read."""
-        self.learned = learn(self.learned, refused.span, wanted(self.profile, self.function))
-        self.plan()
-        return bool(self.steps)
-
-    def turn_to_next_function(self) -> None:
-        """Where the map leaves the function open, another may be the one."""
-        self.functions.append(self.functions.pop(0))
-        self.learned = NOTHING_LEARNED
-        self.plan()
 
 
 class _Lesson(Exception):
@@ -113,53 +116,64 @@ class ModbusLine:
 
     async def read(self, meter: MeterSettings, *, attempts: int) -> Readout:
         known = self._meters[meter.id]
-        for left in reversed(range(attempts + len(known.functions) - 1)):
-            try:
-                answers = await self._ask(known, attempts)
-                image = _image(answers)
-                layout = _check(known, image)
-                break
-            except (WrongMeter, Unreadable):
-                if not left:
-                    raise
-                if known.layout is None:
-                    known.turn_to_next_function()
-        return _readout(known, answers, Map(known.profile, known.function, image, layout))
+        if len(known.ways) > 1:
+            known.ways = [await self._find_way(known, attempts)]
+        answers, laid = await self._ask_own(known, attempts)
+        return _readout(known, answers, laid)
 
     async def close(self) -> None:
         self._client.close()
 
-    async def _ask(self, known: _Known, attempts: int) -> Answers:
+    async def _ask_own(self, known: _Known, attempts: int) -> tuple[Answers, Map]:
+        """The meter's own answers, and its map on them. Foreign ones may have been mixed up: asked again."""
+        left = attempts
+        while True:
+            try:
+                answers = await self._ask(known, known.ways[0], attempts)
+                return answers, _check(known, _image(answers))
+            except (WrongMeter, Unreadable):
+                left -= 1
+                if left <= 0:
+                    raise
+
+    async def _find_way(self, known: _Known, attempts: int) -> _Way:
+        """Where the map leaves function or first register open: try all ways, and keep the one that shows."""
+        pieces: list[Evidence] = []
+        for way in known.ways:
+            try:
+                image = _image(await self._ask(known, way, attempts))
+                pieces += evidence(known.profile, way.function, way.base, image, known.serial)
+            except Unreadable as refused:
+                log.info("not its way %s", fields(meter=known.settings.id, reason=refused.problem))
+        layout = decide(pieces)
+        if layout is None:
+            raise _unshown(pieces)
+        return next(way for way in known.ways if (way.function, way.base) == layout[:2])
+
+    async def _ask(self, known: _Known, way: _Way, attempts: int) -> Answers:
         """All answers of one readout, each to the question that was just put."""
-        functions_left = len(known.functions) - 1
         for _ in range(MOST_LESSONS):
             doubts = self._client.doubts(known.unit)
             try:
-                await self._wake(known, attempts)
-                answers = [(step, await self._put(known, step, attempts)) for step in known.steps]
+                await self._wake(known, way, attempts)
+                answers = [(step, await self._put(known, step, attempts)) for step in way.steps]
             except _Lesson as lesson:
-                if not _learn(known, lesson):
-                    if not functions_left:
-                        raise Unreadable(lesson.refusal.problem, remedy=lesson.refusal.remedy) from None
-                    functions_left -= 1
-                    known.turn_to_next_function()
+                _learn(known, way, lesson)
                 continue
             if self._client.doubts(known.unit) != doubts:
-                raise Unreadable(
-                    "its answers came out of step", remedy="Look for a second master on the line."
-                )
+                raise Unreadable("its answers came out of step", remedy="Look for a second master.")
             return answers
         raise Unreadable("it refuses its registers in ever new ways", remedy="Check its profile.")
 
-    async def _wake(self, known: _Known, attempts: int) -> None:
+    async def _wake(self, known: _Known, way: _Way, attempts: int) -> None:
         """A module that refreshes its registers only after a question is asked once for nothing."""
         if known.profile.read.old_until_asked:
-            await self._put(known, known.steps[0], attempts)
+            await self._put(known, way.steps[0], attempts)
             await asyncio.sleep(known.profile.read.refresh_s)
 
     async def _put(self, known: _Known, step: Step, attempts: int) -> Answer:
-        """Put one question until it is answered, at most so often."""
-        refused = 0
+        """Put one question until it is answered, at most so often; a distorted answer counts half."""
+        refused, left = 0, 2 * attempts
         while True:
             if step.twin:
                 await asyncio.sleep(TWIN_PAUSE_S)
@@ -175,10 +189,11 @@ class ModbusLine:
                         raise _Lesson(step, refusal) from None
                     continue
                 failure = _refused(refusal)
+                await asyncio.sleep(REFUSED_PAUSE_S)
             except AskFailed as error:
                 failure = _failed(error)
-            attempts -= 1
-            if attempts <= 0:
+            left -= 2 if failure.problem == SILENT else 1
+            if left <= 0:
                 raise failure
 
 
@@ -189,14 +204,11 @@ def _known(meter: MeterSettings, framing: Framing) -> _Known:
             f"{meter.id} cannot be read: profile {profile.name} lacks {', '.join(profile.not_found)}.",
             remedy="Complete a copy of the file and give its path.",
         )
-    known = _Known(
-        meter, profile, _unit(meter, profile, framing), [*profile.read.functions], framing is Framing.RTU
-    )
     if profile.role(SERIAL) is None:
-        log.warning(
-            "no serial number %s", fields(meter=meter.id, profile=profile.name, told_apart_by=known.identity)
-        )
-    return known
+        apart = profile.identity or "its unit id alone"
+        log.warning("no serial number %s", fields(meter=meter.id, profile=profile.name, told_apart_by=apart))
+    ways = [_Way(profile, *way) for way in product(profile.read.functions, profile.read.address_bases)]
+    return _Known(meter, profile, _unit(meter, profile, framing), ways)
 
 
 def _unit(meter: MeterSettings, profile: ModbusProfile, framing: Framing) -> int:
@@ -210,10 +222,12 @@ def _unit(meter: MeterSettings, profile: ModbusProfile, framing: Framing) -> int
     )
 
 
-def _learn(known: _Known, lesson: _Lesson) -> bool:
-    """Read the meter in another way from now on. False: with this function there is none."""
-    log.info("refused %s", fields(meter=known.settings.id, reason=lesson.refusal.problem))
-    return lesson.refusal.code != NO_FUNCTION and known.learn(lesson.step)
+def _learn(known: _Known, way: _Way, lesson: _Lesson) -> None:
+    """Read the meter differently from now on. Raises Unreadable when nothing of it is left."""
+    refusal = lesson.refusal
+    if refusal.code == NO_FUNCTION or not way.learn(lesson.step):
+        raise Unreadable(refusal.problem, remedy=refusal.remedy)
+    log.info("refused %s", fields(meter=known.settings.id, reason=refusal.problem))
 
 
 def _image(answers: Answers) -> Image:
@@ -222,24 +236,29 @@ def _image(answers: Answers) -> Image:
     return Image((step.span, answer.registers) for step, answer in in_order)
 
 
-def _check(known: _Known, image: Image) -> Layout:
-    """Raise unless the answers belong together and are this meter's own; return how its registers lie."""
-    profile = known.profile
-    if have_changed(image, wanted(profile, known.function)):
+def _check(known: _Known, image: Image) -> Map:
+    """Raise unless the answers belong together and are this meter's own; the map laid over its registers."""
+    profile, way = known.profile, known.ways[0]
+    if have_changed(image, way.items):
         raise Unreadable("its unit, exponent or serial number changed while it was read", remedy=_READ_AGAIN)
-    pieces = evidence(profile, known.function, image, known.serial)
-    layout = decide(pieces) if profile.has_to_be_probed else pieces[0].layout
+    pieces = evidence(profile, way.function, way.base, image, known.serial)
     if all(piece.serial_fits is False for piece in pieces):
-        raise _wrong_meter(known, Map(profile, known.function, image, layout or pieces[0].layout))
+        raise _wrong_meter(known, Map(profile, image, known.layout or pieces[0].layout))
+    layout = decide(pieces) if profile.has_to_be_probed else pieces[0].layout
     if layout is None or known.layout not in (None, layout):
-        told = "; ".join(map(str, pieces))
-        raise Unreadable(
-            f"its registers do not show their layout: {told}", remedy="Compare with its display."
-        )
+        raise _unshown(pieces)
     if profile.has_to_be_probed and known.layout is None:
         log.info("layout shown %s", fields(meter=known.settings.id, evidence="; ".join(map(str, pieces))))
     known.layout = layout
-    return layout
+    return Map(profile, image, layout)
+
+
+def _unshown(pieces: Sequence[Evidence]) -> Unreadable:
+    told = "; ".join(map(str, pieces)) or "it answers in no way that its map leaves open"
+    return Unreadable(
+        f"its registers do not show their layout: {told}",
+        remedy="Compare with its display, and write it into a copy of the profile.",
+    )
 
 
 def _wrong_meter(known: _Known, laid: Map) -> WrongMeter:
@@ -271,7 +290,7 @@ def _readout(known: _Known, answers: Answers, laid: Map) -> Readout:
 
 def _failed(error: AskFailed) -> ReadFailed:
     if isinstance(error, MeterSilent):
-        return NoAnswer("no answer", remedy=error.remedy)
+        return NoAnswer(SILENT, remedy=error.remedy)
     return NoAnswer(error.problem, remedy=error.remedy)
 
 

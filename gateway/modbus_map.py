@@ -188,7 +188,7 @@ class ReadFacts(Strict, frozen=True):
 class Example(Strict, frozen=True):
     """Registers in hex words, by the address of the first of each run, and what they read.
 
-    `address_base` is that of the device in the example when the profile leaves it to a probe.
+    `word_order` and `address_base` are those of the meter in the example when a probe has to show them.
     """
 
     registers: dict[str, str]
@@ -198,8 +198,8 @@ class Example(Strict, frozen=True):
     info_code: str | None = None
     meter_time: str | None = None
     read_at: str | None = None
+    word_order: Literal["big", "little"] | None = None
     address_base: int | None = None
-    note: str = ""
 
 
 class ModbusProfile(Strict, frozen=True):

@@ -15,7 +15,7 @@ from decimal import Decimal
 from gateway.modbus import words
 from gateway.modbus.ground import Span
 from gateway.modbus.plan import Wanted
-from gateway.modbus.probe import Evidence, Layout, layouts
+from gateway.modbus.probe import Evidence, Layout
 from gateway.modbus.units import ScaledUnit, unit_named, unit_of_vif, unit_within
 from gateway.modbus.words import Words
 from gateway.modbus_map import (
@@ -36,6 +36,7 @@ ONE_READOUT = timedelta(minutes=1)
 """A converter reads the values of a meter within it; what is older was not refreshed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TEXTS = {False: (words.read_text, unit_named), True: (words.read_characters, unit_within)}
 _TEMPERATURES = ("flow_temperature", "return_temperature", "temperature_difference")
 
 
@@ -67,15 +68,14 @@ class Found:
 
 
 class Map:
-    """A profile's map laid over the registers of one readout. `function`: for points that name none."""
+    """A profile's map laid over the registers of one readout."""
 
-    def __init__(self, profile: ModbusProfile, function: int, image: Image, layout: Layout) -> None:
-        self.profile, self.layout = profile, layout
-        self._function, self._image = function, image
+    def __init__(self, profile: ModbusProfile, image: Image, layout: Layout) -> None:
+        self.profile, self.layout, self._image = profile, layout, image
 
     def registers(self, point: Point, place: Place | UnitText) -> Sequence[int]:
         """The registers of a place. None at all when the device did not give them."""
-        span = Span(point.fc or self._function, place.addr - self.layout.base, place.width)
+        span = Span(point.fc or self.layout.function, place.addr - self.layout.base, place.width)
         found = self._image.all_at(span)
         return found[0] if found else ()
 
@@ -152,8 +152,10 @@ def _unit(laid: Map, point: Point) -> ScaledUnit:
             raise _Absent(f"the profile does not know unit code {code}")
         unit = unit_named(written)
     elif point.unit_ascii:
-        written = laid.text(point, point.unit_ascii)
-        unit = unit_within(written) if point.unit_ascii.anywhere else unit_named(written)
+        registers = laid.registers(point, point.unit_ascii)
+        read, named = _TEXTS[point.unit_ascii.anywhere]
+        written = read(registers, laid.layout.words)
+        unit = named(written)
     elif point.unit_vif:
         code = int(_present(laid, point, point.unit_vif, "unit"))
         written, unit = f"VIF {code & 0xFF:02X}h", unit_of_vif(code)
@@ -257,11 +259,10 @@ def serial_fits(laid: Map, plate: str) -> bool | None:
     return said.upper().lstrip("0") == plate.upper().lstrip("0")
 
 
-def evidence(profile: ModbusProfile, function: int, image: Image, plate: str) -> list[Evidence]:
-    """What the registers say in each layout that could be; in one alone where the map leaves nothing open."""
-    facts = profile.read
-    possible = layouts(facts.word_orders, facts.byte_order, facts.address_bases)
-    maps = [Map(profile, function, image, layout) for layout in possible]
+def evidence(profile: ModbusProfile, function: int, base: int, image: Image, plate: str) -> list[Evidence]:
+    """What the registers say in each order of words that could be; in one where the map leaves none open."""
+    orders = [Words(order, profile.read.byte_order) for order in profile.read.word_orders]
+    maps = [Map(profile, image, Layout(function, base, order)) for order in orders]
     points = [point for point in profile.registers if point.name in _TEMPERATURES]
     return [
         Evidence(

@@ -25,10 +25,19 @@ from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.transaction import TransactionManager
 
-from gateway.modbus.frames import READ_INPUT, Answer, Framing, Misfit, Question, Refusal, Signature
+from gateway.modbus.frames import (
+    MOST_REGISTERS,
+    READ_INPUT,
+    Answer,
+    Framing,
+    Misfit,
+    Question,
+    Refusal,
+    Signature,
+)
 from gateway.modbus.link import Link, SerialLink, TcpLink
 from gateway.modbus.listener import Listener, Verdict
-from gateway.modbus.reasons import dropped, no_answer, not_connected, refused, two_answers
+from gateway.modbus.reasons import dropped, no_answer, not_connected, refused, two_answers, wrong_answer
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what happens on the line, our errors say
 
@@ -86,7 +95,7 @@ class ModbusClient:
         if isinstance(verdict, Refusal):
             raise refused(question, verdict.code)
         if isinstance(verdict, Misfit):
-            raise no_answer(question, self._listener)
+            raise wrong_answer(question, verdict.reason)
         if self.doubts(question.unit) != doubts:
             raise two_answers(question)
         return verdict
@@ -143,9 +152,8 @@ class ModbusClient:
         if self._client is None or not self._client.connected:
             self.close()
             self._client = await self._connect()
-            await asyncio.sleep(_SETTLE_S if owed else 0)
         if self.link.framing is Framing.RTU:
-            await self._hear_out()
+            await self._hear_out(restless=owed is not None)
         return self._client
 
     async def _comes_late(self, signature: Signature, owed: _Owed) -> bool:
@@ -157,10 +165,20 @@ class ModbusClient:
             await asyncio.sleep(_LISTEN_S)
         return signature in self._listener.late
 
-    async def _hear_out(self) -> None:
-        """Keep the silence between frames, and take what has arrived: it is older than the next question."""
+    async def _hear_out(self, *, restless: bool) -> None:
+        """Keep the silence between frames, and take what has arrived: it is older than the next question.
+
+        A restless line is heard until it is quiet, but no longer than an answer may take.
+        """
         await asyncio.sleep(self.link.silence_s)
         await asyncio.sleep(0)
+        clock = asyncio.get_running_loop().time
+        latest, heard = clock() + self.link.answer_s(MOST_REGISTERS), -1
+        while (
+            (restless or self._listener.is_restless) and heard != self._listener.octets and clock() < latest
+        ):
+            heard = self._listener.octets
+            await asyncio.sleep(_SETTLE_S)
 
     async def _connect(self) -> _Client:
         clock = asyncio.get_running_loop().time

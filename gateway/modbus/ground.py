@@ -65,7 +65,7 @@ class Ground:
     """The map of one device, with what was learned of it."""
 
     def __init__(self, limits: Limits, learned: Learned) -> None:
-        self._limits, self._cuts = limits, learned.cuts
+        self._limits, self._cuts, self._is_strict = limits, learned.cuts, bool(learned.holes)
         self._known = frozenset(register for span in limits.documented for register in span.registers())
         self._holes = learned.holes | {register for span in limits.holes for register in span.registers()}
 
@@ -99,11 +99,20 @@ class Ground:
         return merged
 
     def widest(self, span: Span) -> Span:
-        """The span, and what may be read around it; never beyond the first and last register of the map."""
+        """The span, and what may be read around it; never beyond the first and last register of the map.
+
+        A device that refused a register of no name once is asked for named ones only.
+        """
         known = [address for function, address in self._known if function == span.function]
         first, last = min(known, default=span.address), max(known, default=span.end - 1)
-        while span.end <= last and (wider := self.joined(span, Span(span.function, span.end, 1))):
+        while span.end <= last and (wider := self._wider(span, span.end)):
             span = wider
-        while span.address > first and (wider := self.joined(span, Span(span.function, span.address - 1, 1))):
+        while span.address > first and (wider := self._wider(span, span.address - 1)):
             span = wider
         return span
+
+    def _wider(self, span: Span, address: int) -> Span | None:
+        register = (span.function, address)
+        if self._is_strict and register not in self._known:
+            return None
+        return self.joined(span, Span(*register, 1))

@@ -37,7 +37,7 @@ class Listener:
         self._reader = AnswerReader(framing)
         self._question: Question | None = None
         self.waiting = False
-        self._answered: set[Signature] = set()
+        self._answered: dict[Signature, bytes] = {}
         self.late: set[Signature] = set()
         self.doubts: Counter[int] = Counter()
         self.strays: list[AnswerEvent] = []
@@ -48,6 +48,11 @@ class Listener:
         """Octets have come that are no whole frame yet."""
         return self._reader.is_mid_frame
 
+    @property
+    def is_restless(self) -> bool:
+        """Something else than the answer is, or was just now, on the line."""
+        return bool(self.strays) or self.is_mid_frame
+
     def connected(self) -> None:
         """A new connection: nothing that was answered before can be answered again on it."""
         self._answered.clear()
@@ -57,7 +62,7 @@ class Listener:
         """`question` goes out now. What arrived before it cannot answer it."""
         self._reader.expect(question, transaction)
         self._question, self.waiting = question, True
-        self._answered.discard(question.signature)
+        self._answered.pop(question.signature, None)
         self.late.discard(question.signature)
         self.strays.clear()
 
@@ -81,17 +86,19 @@ class Listener:
     def _take(self, verdict: Verdict) -> Verdict:
         self.waiting = False
         if isinstance(verdict, Answer) and self._question:
-            self._answered.add(self._question.signature)
+            self._answered[self._question.signature] = verdict.octets
         return verdict
 
     def _stray(self, event: AnswerEvent) -> None:
         self.strays.append(event)
         del self.strays[:-_STRAYS_KEPT]
         signature = self._signature_of(event)
-        if signature in self._answered:
-            self.doubts[signature.unit] += 1
-        elif signature is not None:
+        if signature is None:
+            return
+        if signature not in self._answered:
             self.late.add(signature)
+        elif event.octets != self._answered[signature]:  # the same once more says nothing else
+            self.doubts[signature.unit] += 1
 
     def _signature_of(self, event: AnswerEvent) -> Signature | None:
         if isinstance(event, Answer | Refusal):

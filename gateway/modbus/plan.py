@@ -38,13 +38,13 @@ class Step:
 
 
 def make_plan(
-    wanted: Sequence[Wanted], limits: Limits, learned: Learned = NOTHING_LEARNED, *, fence: bool = False
+    wanted: Sequence[Wanted], limits: Limits, learned: Learned = NOTHING_LEARNED
 ) -> tuple[Step, ...]:
     """The requests of one readout, in their order.
 
-    A register that a value needs and that is in several requests must be the same in all of them.
-    `fence`: never a single request. One alone, the same in every slot, could each time be answered by the
-    answer before; two of different lengths cannot.
+    A register that a value needs and that is in several requests must be the same in all of them. Where one
+    request would do there is a second: one alone, the same in every slot, could each time be answered by the
+    answer before, also by a converter on TCP that mixes up its bus; two of different lengths cannot.
     """
     ground = Ground(limits, learned)
     values = [item for item in wanted if item.name not in learned.lacking]
@@ -52,7 +52,7 @@ def make_plan(
     body = ground.merge(homes.values())
     apart = sorted({need for item in values for need in _apart(item, homes[item], body)})
     before, body, after = _in_order(ground, body, apart)
-    if fence and not before and not after and len(body) == 1:
+    if not before and not after and len(body) == 1:
         before = _fence(values, body[0])
     steps = [Step(span, values=False) for span in before]
     steps += [Step(span) for span in body]

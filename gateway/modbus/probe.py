@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
 from typing import Final, NamedTuple
 
-from gateway.modbus.words import Order, Words
+from gateway.modbus.words import Words
 
 COLDEST, HOTTEST = Decimal(0), Decimal(200)
 """Both excluded: registers full of zeros are no evidence."""
@@ -24,11 +23,12 @@ _FLOW, _RETURN, _DIFFERENCE = "flow_temperature", "return_temperature", "tempera
 class Layout(NamedTuple):
     """How values lie in the registers; `base` is the number that the document gives the first register."""
 
-    words: Words = Words()
-    base: int = 0
+    function: int
+    base: int
+    words: Words
 
     def __str__(self) -> str:
-        return f"{self.words.words} word first, first register {self.base}"
+        return f"function {self.function}, first register {self.base}, {self.words.words} word first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,20 @@ class Evidence:
         return f"{self.layout}: {', '.join([*read, *serial]) or 'nothing to tell by'}"
 
 
-def layouts(word_orders: Iterable[Order], octets: Order, bases: Iterable[int]) -> list[Layout]:
-    """Every layout that could be."""
-    return [Layout(Words(order, octets), base) for order, base in product(word_orders, bases)]
-
-
 def decide(evidence: Iterable[Evidence]) -> Layout | None:
-    """The one layout that makes sense; None when there is none, or more than one."""
-    sensible = [piece.layout for piece in evidence if piece.makes_sense]
-    return sensible[0] if len(sensible) == 1 else None
+    """The one layout that makes sense; None when there is none, or more than one.
+
+    A device that serves the same registers by both functions makes sense twice; the first will do.
+    """
+    sensible = [piece for piece in evidence if piece.makes_sense]
+    if not sensible:
+        return None
+    first = sensible[0]
+    same = [
+        piece.layout[1:] == first.layout[1:] and piece.temperatures == first.temperatures
+        for piece in sensible
+    ]
+    return first.layout if all(same) else None
 
 
 def _are_warm(temperatures: Mapping[str, Decimal | None]) -> bool:

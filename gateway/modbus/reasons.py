@@ -38,14 +38,18 @@ def dropped(link: Link) -> ConnectionDropped:
     )
 
 
+def wrong_answer(question: Question, why: str) -> WrongAnswer:
+    return WrongAnswer(
+        f"Unit {question.unit} gave no answer that fits: {why}.", remedy="Look at unit ids and time-outs."
+    )
+
+
 def no_answer(question: Question, listener: Listener) -> AskFailed:
     """What came instead of an answer, as an error."""
     unit, strays = question.unit, listener.strays
     wrong = [stray.reason for stray in strays if isinstance(stray, Misfit)]
     if wrong:
-        return WrongAnswer(
-            f"Unit {unit} gave no answer that fits: {wrong[-1]}.", remedy="Look at unit ids and time-outs."
-        )
+        return wrong_answer(question, wrong[-1])
     if any(isinstance(stray, Noise) for stray in strays) or listener.is_mid_frame:
         return AnswerGarbled(f"Unit {unit} gave only noise.", remedy="Look at wiring, baud rate and parity.")
     return MeterSilent(f"Unit {unit} does not answer.", remedy="Look at its supply, wiring and unit id.")

@@ -67,9 +67,18 @@ def read_number(kind: str, registers: Sequence[int], order: Words = BIG_ENDIAN) 
 
 
 def read_text(registers: Sequence[int], order: Words = BIG_ENDIAN) -> str:
-    """ASCII text, two characters a register, without padding. What is no ASCII becomes a question mark."""
+    """ASCII text, two characters a register, up to its closing zero. What is no character is a blank."""
     octets = b"".join(register.to_bytes(2, order.octets) for register in registers)
-    return octets.split(b"\0")[0].decode("ascii", "replace").replace("\ufffd", "?").strip()
+    return _characters(octets.lstrip(b"\0").split(b"\0")[0])
+
+
+def read_characters(registers: Sequence[int], order: Words = BIG_ENDIAN) -> str:
+    """All characters in these registers; blanks for the octets between them that are none."""
+    return _characters(b"".join(register.to_bytes(2, order.octets) for register in registers))
+
+
+def _characters(octets: bytes) -> str:
+    return "".join(chr(octet) if 0x20 <= octet < 0x7F else " " for octet in octets).strip()
 
 
 def shortest_decimal(kind: str, value: float) -> Decimal:
