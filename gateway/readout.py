@@ -47,7 +47,11 @@ class WrongMeter(ReadFailed):
 
 
 class Unreadable(ReadFailed):
-    """The meter answered, but not with a readout that can be trusted whole."""
+    """The meter answered, but not with a readout that can be trusted whole. `raw`: what it said all the same."""
+
+    def __init__(self, problem: str, *, remedy: str, raw: tuple[bytes, ...] = ()) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.raw = raw
 
 
 class LineDown(ReadFailed):
