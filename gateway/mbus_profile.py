@@ -100,11 +100,23 @@ class Identify(Strict):
             and self.medium in (None, identity.medium)
         )
 
-    def overlaps(self, other: Identify) -> bool:
-        return self.manufacturer == other.manufacturer and all(
-            mine is None or its is None or mine == its
-            for mine, its in ((self.version, other.version), (self.medium, other.medium))
+    @property
+    def precision(self) -> int:
+        """How much it says of a meter: of two that fit, the more precise counts."""
+        return len(self._says()) - self._says().count(None)
+
+    def clashes(self, other: Identify) -> bool:
+        """Whether some meter is claimed by both, and neither is but an exception to the other."""
+        pairs = [*zip(self._says(), other._says(), strict=True)]
+        meet = self.manufacturer == other.manufacturer and all(
+            None in pair or pair[0] == pair[1] for pair in pairs
         )
+        mine_covers = all(mine in (None, its) for mine, its in pairs)
+        its_covers = all(its in (None, mine) for mine, its in pairs)
+        return meet and mine_covers == its_covers
+
+    def _says(self) -> tuple[int | None, int | None]:
+        return self.version, self.medium
 
 
 class Example(Strict):
@@ -175,10 +187,15 @@ def profile_for(
     """
     if configured is not None:
         return _configured(configured, profiles)
-    for profile in profiles.values():
-        if identity and any(identify.fits(identity) for identify in profile.file.identify):
-            return profile
-    return profiles[GENERIC]
+    if identity is None:
+        return profiles[GENERIC]
+    fitting = {
+        identify.precision: profile
+        for profile in profiles.values()
+        for identify in profile.file.identify
+        if identify.fits(identity)
+    }
+    return fitting[max(fitting)] if fitting else profiles[GENERIC]
 
 
 def _configured(name: str, profiles: Mapping[str, MBusProfile]) -> MBusProfile:
@@ -242,8 +259,8 @@ def _claim(rule: Rule) -> tuple[str, bool]:
 
 def _check_overlaps(files: Mapping[str, ProfileFile]) -> None:
     for (one, mine), (other, its) in combinations(files.items(), 2):
-        if any(a.overlaps(b) for a in mine.identify for b in its.identify):
+        if any(a.clashes(b) for a in mine.identify for b in its.identify):
             raise ProfileInvalid(
                 f"Profiles {one} and {other} claim the same meter.",
-                remedy="Give each its version and medium in `identify`.",
+                remedy="Give each its version and medium in `identify`, or one of them more than the other.",
             )
