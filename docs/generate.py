@@ -1,7 +1,7 @@
 """Writes the reference pages that follow from the code: commands, settings, registers.
 
-    python docs/generate.py           write them
-    python docs/generate.py --check   exit 1 when a page is stale
+python docs/generate.py           write them
+python docs/generate.py --check   exit 1 when a page is stale
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def main() -> int:
 
 def commands() -> str:
     """Each room's help, verb by verb."""
-    text = ["# Commands\n\nExit codes: 0 ok, 1 problem found, 2 usage, 3 configuration invalid, 4 unreachable.\n"]
+    text = [
+        "# Commands\n\nExit codes: 0 ok, 1 problem found, 2 usage, 3 configuration invalid, 4 unreachable.\n"
+    ]
     for word, (room, what) in ROOMS.items():
         parser = importlib.import_module(f"{room}.__main__").build_parser()
         verbs = [(word, parser)] if word == room else []
@@ -68,7 +70,11 @@ def settings() -> str:
         "# Settings\n\nOne TOML file a process. `KAUKOLUENTA_<ROOM>__<TABLE>__<KEY>` in the environment stands over it. "
         "`KAUKOLUENTA_DATA=FOLDER` stands over every database path.\n"
     ]
-    for room, name in (("gateway", "GatewaySettings"), ("collector", "CollectorSettings"), ("dashboards", "DashboardsSettings")):
+    for room, name in (
+        ("gateway", "GatewaySettings"),
+        ("collector", "CollectorSettings"),
+        ("dashboards", "DashboardsSettings"),
+    ):
         model = getattr(importlib.import_module(f"{room}.settings"), name)
         text.append(f"\n## {room}.toml\n")
         text += [_table(title, table) for title, table in _tables("", model)]
@@ -77,7 +83,9 @@ def settings() -> str:
 
 def _tables(title: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in model.model_fields.items():
-        inner = next((part for part in (field.annotation, *_arguments(field.annotation)) if _is_table(part)), None)
+        inner = next(
+            (part for part in (field.annotation, *_arguments(field.annotation)) if _is_table(part)), None
+        )
         if inner is not None:
             many = inner is not field.annotation and bool(_arguments(field.annotation))
             path = f"{title}.{name}".lstrip(".")
@@ -125,7 +133,11 @@ def registers() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "settings.md": settings, "registers.md": registers}
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "settings.md": settings,
+    "registers.md": registers,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
