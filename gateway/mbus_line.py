@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gateway.links import link_to
 from gateway.mbus.addressing import SecondaryAddress
-from gateway.mbus.dialogue import Dialogue, FrameCount, read_out, read_selected
+from gateway.mbus.dialogue import Dialogue, FrameCount, GoesOn, read_out, read_selected
 from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent
 from gateway.mbus.header import manufacturer_code
 from gateway.mbus.link import LongFrame
@@ -69,6 +69,14 @@ class _Known:
         self.last, self.access_no = frames, access_no
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The telegrams of one readout, as frames and understood."""
+
+    frames: tuple[LongFrame, ...]
+    telegrams: Sequence[Telegram]
+
+
 class MbusLine:
     """A `Line` (gateway/readout.py).
 
@@ -83,26 +91,31 @@ class MbusLine:
 
     async def read(self, meter: MeterSettings, *, attempts: int) -> Readout:
         known = self._meters[meter.id]
-        frames = await self._ask(known, attempts)
-        repeated = known.repeats(frames)
+        heard = await self._ask(known, attempts)
+        repeated = known.repeats(heard.frames)
         if repeated:
             known.count.forget()
-            frames = await self._ask(known, 1)
-            repeated = known.repeats(frames)
-        telegrams = [decode_frame(frame, known.key) for frame in frames]
-        for telegram in telegrams:
+            heard = await self._ask(known, 1)
+            repeated = known.repeats(heard.frames)
+        for telegram in heard.telegrams:
             _check(telegram, known)
-        known.note(frames, _access_no(telegrams[0]))
-        return _readout(telegrams, frames, meter.profile, Quality.REPEATED_FRAME if repeated else NO_DOUBT)
+        known.note(heard.frames, _access_no(heard.telegrams[0]))
+        return _readout(heard, meter.profile, Quality.REPEATED_FRAME if repeated else NO_DOUBT)
 
     async def close(self) -> None:
         await self._bus.link.close()
 
-    async def _ask(self, known: _Known, attempts: int) -> tuple[LongFrame, ...]:
+    async def _ask(self, known: _Known, attempts: int) -> _Heard:
         if len(known.last) > 1:
             known.count.forget()  # a readout of several telegrams begins at its first after SND_NKE only
+        telegrams: list[Telegram] = []
+
+        def goes_on(frame: LongFrame) -> bool:
+            telegrams.append(decode_frame(frame, known.key))
+            return telegrams[-1].more_records_follow
+
         try:
-            frames = await self._bus.perform(_dialogue(known, attempts))
+            frames = await self._bus.perform(_dialogue(known, attempts, goes_on))
         except MeterSilent as silence:
             await self._doubt_the_link()
             raise NoAnswer("no answer", remedy=silence.remedy) from None
@@ -114,7 +127,7 @@ class MbusLine:
             kind = NoAnswer if isinstance(failure, AnswerGarbled) else Unreadable
             raise kind(failure.problem, remedy=failure.remedy) from None
         self._silences = 0
-        return frames
+        return _Heard(frames, telegrams)
 
     async def _doubt_the_link(self) -> None:
         self._silences += 1
@@ -147,11 +160,11 @@ def _key(meter: MeterSettings) -> bytes:
     return key
 
 
-def _dialogue(known: _Known, attempts: int) -> Dialogue[tuple[LongFrame, ...]]:
+def _dialogue(known: _Known, attempts: int, goes_on: GoesOn) -> Dialogue[tuple[LongFrame, ...]]:
     address = known.settings.address
     if address is None:
-        return read_selected(known.secondary, attempts=attempts, key=known.key)
-    return read_out(address, known.count, attempts=attempts, key=known.key)
+        return read_selected(known.secondary, attempts=attempts, goes_on=goes_on)
+    return read_out(address, known.count, attempts=attempts, goes_on=goes_on)
 
 
 def _check(telegram: Telegram, known: _Known) -> None:
@@ -178,23 +191,23 @@ def _sender(telegram: Telegram, known: _Known) -> str | None:
     return None
 
 
-def _readout(
-    telegrams: Sequence[Telegram], frames: Sequence[LongFrame], profile_name: str | None, quality: Quality
-) -> Readout:
-    first = telegrams[0]
+def _readout(heard: _Heard, profile_name: str | None, quality: Quality) -> Readout:
+    first = heard.telegrams[0]
     profile = profile_for(first.identity, profile_name, shipped_profiles())
-    records = [record for telegram in telegrams for record in telegram.records]
+    records = [record for telegram in heard.telegrams for record in telegram.records]
     values = [record for record in records if isinstance(record, DataRecord)]
     found = find_registers(values, profile, medium=_medium(first), status=_status(first))
+    raw = tuple(frame.to_bytes() for frame in heard.frames)
     if not found.registers:
         raise Unreadable(
             "the telegram holds no register that is known",
             remedy="See `kaukoluenta gateway read`; add a profile to gateway/profiles.",
+            raw=raw,
         )
     return Readout(
         found.registers,
         profile.name,
-        tuple(frame.to_bytes() for frame in frames),
+        raw,
         quality | found.quality,
         found.meter_time,
         found.info_code,

@@ -41,7 +41,7 @@ def find_registers(records: Iterable[DataRecord], profile: MBusProfile, *, mediu
     registers: dict[str, Amount] = {}
     absent: dict[str, str] = {}
     quality = NO_DOUBT
-    for register, claims in _claims(records, profile, medium).items():
+    for register, claims in claims_of(records, profile, medium).items():
         chosen = _choose(register, claims)
         if isinstance(chosen, str):
             absent[register] = chosen
@@ -57,7 +57,9 @@ def find_registers(records: Iterable[DataRecord], profile: MBusProfile, *, mediu
     return Found(registers, absent, quality, ", ".join(codes) or None, _meter_time(records))
 
 
-def _claims(records: Iterable[DataRecord], profile: MBusProfile, medium: int) -> dict[str, list[DataRecord]]:
+def claims_of(
+    records: Iterable[DataRecord], profile: MBusProfile, medium: int
+) -> dict[str, list[DataRecord]]:
     """The records that some rule means, by the register that they claim. The first rule that fits counts."""
     claims: dict[str, list[DataRecord]] = {}
     for record in records:
@@ -71,7 +73,7 @@ def _claims(records: Iterable[DataRecord], profile: MBusProfile, medium: int) ->
 
 def _choose(register: str, claims: list[DataRecord]) -> DataRecord | str:
     """The record that is the register, or why none of them is."""
-    faults = [_fault(register, record) for record in claims]
+    faults = [fault_of(register, record) for record in claims]
     good = [record for record, fault in zip(claims, faults, strict=True) if fault is None]
     if not good:
         return faults[0] or ""
@@ -84,7 +86,7 @@ def _choose(register: str, claims: list[DataRecord]) -> DataRecord | str:
     return finest
 
 
-def _fault(register: str, record: DataRecord) -> str | None:
+def fault_of(register: str, record: DataRecord) -> str | None:
     """Why a record gives no value for its register."""
     for modifier in record.modifiers:
         if modifier.startswith(RECORD_STATUS) and modifier != RECORD_STATUS + "none":
@@ -114,10 +116,24 @@ def _resolution(value: Decimal) -> Decimal:
     return Decimal(1).scaleb(int(value.as_tuple().exponent))
 
 
+def is_info_code(record: DataRecord, profile: MBusProfile, medium: int) -> bool:
+    """Whether the meter complains in this record, when it does."""
+    return profile.info_code is not None and profile.info_code.fits(record, medium)
+
+
+def is_meter_clock(record: DataRecord) -> bool:
+    """Whether this record is the meter's own clock."""
+    return (
+        record.quantity == "datetime"
+        and (record.function, record.storage, record.tariff, record.subunit) == ("instantaneous", 0, 0, 0)
+        and not [modifier for modifier in record.modifiers if modifier != "summer_time"]
+    )
+
+
 def _info_codes(records: Iterable[DataRecord], profile: MBusProfile, medium: int) -> Iterator[str]:
     """What the meter complains of in a record of its own, as it says it."""
     for record in records:
-        if profile.info_code and profile.info_code.fits(record, medium) and record.value:
+        if is_info_code(record, profile, medium) and record.value:
             yield f"info {record.value}"
 
 
@@ -126,9 +142,6 @@ def _meter_time(records: Iterable[DataRecord]) -> str | None:
     times = {
         record.value.isoformat()
         for record in records
-        if isinstance(record.value, datetime)
-        and record.quantity == "datetime"
-        and (record.function, record.storage, record.tariff, record.subunit) == ("instantaneous", 0, 0, 0)
-        and not [modifier for modifier in record.modifiers if modifier != "summer_time"]
+        if isinstance(record.value, datetime) and is_meter_clock(record)
     }
     return times.pop() if len(times) == 1 else None

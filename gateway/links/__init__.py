@@ -5,6 +5,7 @@
     rfc2217://host:port?baud=2400                   a serial server that takes its settings over the network
 
 `baud` (default 2400) is the speed of the bus behind the link: the computed waiting times follow from it.
+`latency_s` is what the way to the bus and back may add to them; each kind of link has a default.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.readout import LineDown
 from kaukoluenta.errors import ConfigurationInvalid
 
 PARITIES = ("E", "N", "O")
+LONGEST_LATENCY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class LinkAddress:
     path: str
     baud: int = 2400
     parity: str = "E"
+    latency_s: float | None = None
 
 
 class Link(Protocol):
@@ -51,8 +54,12 @@ class Link(Protocol):
     async def send(self, octets: bytes) -> None:
         """Raises LineDown."""
 
-    async def receive(self, timeout_s: float) -> bytes:
-        """What has arrived, as soon as anything has; nothing when nothing came in time. Raises LineDown."""
+    async def receive(self, timeout_s: float, gather_s: float = 0.0) -> bytes:
+        """What has arrived, as soon as anything has; nothing when nothing came in time.
+
+        `gather_s`, a part of `timeout_s`: so long nobody needs to look, since what is missing cannot be
+        complete before. Raises LineDown.
+        """
 
     async def discard(self) -> bytes:
         """Drop what arrived unasked for, and return it."""
@@ -73,9 +80,15 @@ def parse_link(url: str) -> LinkAddress:
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-        baud, parity = int(options.pop("baud", "2400")), options.pop("parity", "E").upper()
         address = LinkAddress(
-            url, parts.scheme, parts.hostname or "", parts.port or 0, parts.path, baud, parity
+            url,
+            parts.scheme,
+            parts.hostname or "",
+            parts.port or 0,
+            parts.path,
+            int(options.pop("baud", "2400")),
+            options.pop("parity", "E").upper(),
+            float(options.pop("latency_s")) if "latency_s" in options else None,
         )
     except ValueError as error:
         raise _unusable(url, str(error)) from None
@@ -83,6 +96,8 @@ def parse_link(url: str) -> LinkAddress:
         raise _unusable(url, f"unknown option {', '.join(options)}")
     if address.baud <= 0 or address.parity not in PARITIES:
         raise _unusable(url, "baud must be positive and parity E, N or O")
+    if address.latency_s is not None and not 0 <= address.latency_s <= LONGEST_LATENCY_S:
+        raise _unusable(url, f"latency_s must be 0 to {LONGEST_LATENCY_S:g}")
     if address.scheme in _NETWORK and not (address.host and address.port):
         raise _unusable(url, "host and port are needed")
     if address.scheme == "serial" and not address.path:

@@ -28,7 +28,7 @@ class SerialLink:
 
     def __init__(self, address: LinkAddress) -> None:
         self.address = address
-        self.latency_s = LATENCY_S[address.scheme]
+        self.latency_s = LATENCY_S[address.scheme] if address.latency_s is None else address.latency_s
         self._port: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=address.path or address.host)
 
@@ -43,8 +43,8 @@ class SerialLink:
     async def send(self, octets: bytes) -> None:
         await self._on_thread(lambda: self._send(octets))
 
-    async def receive(self, timeout_s: float) -> bytes:
-        return await self._on_thread(lambda: self._receive(timeout_s))
+    async def receive(self, timeout_s: float, gather_s: float = 0.0) -> bytes:
+        return await self._on_thread(lambda: self._receive(timeout_s, gather_s))
 
     async def discard(self) -> bytes:
         return await self._on_thread(self._waiting) if self._port else b""
@@ -79,8 +79,9 @@ class SerialLink:
         port.write(octets)
         port.flush()
 
-    def _receive(self, timeout_s: float) -> bytes:
+    def _receive(self, timeout_s: float, gather_s: float) -> bytes:
         port, deadline = self._open_port(), time.monotonic() + timeout_s
+        time.sleep(gather_s)
         while not (first := port.read(1)):
             if time.monotonic() >= deadline:
                 return b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import suppress
 
 from gateway.links import LinkAddress, line_down
 
@@ -27,10 +26,9 @@ KEEPALIVE = (
 class TcpLink:
     """One connection at a time, opened anew after a loss."""
 
-    latency_s = LATENCY_S
-
     def __init__(self, address: LinkAddress) -> None:
         self.address = address
+        self.latency_s = LATENCY_S if address.latency_s is None else address.latency_s
         self._connection = _Connection()
 
     @property
@@ -53,13 +51,12 @@ class TcpLink:
             raise line_down(self.address, "connection closed")
         self._connection.transport.write(octets)
 
-    async def receive(self, timeout_s: float) -> bytes:
+    async def receive(self, timeout_s: float, gather_s: float = 0.0) -> bytes:
         connection = self._connection
+        if gather_s > 0:
+            await connection.let_gather(gather_s)
         if not connection.arrived and connection.transport is not None:
-            connection.news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await connection.news.wait()
+            await connection.news(max(timeout_s - gather_s, 0))
         if not connection.arrived and connection.transport is None:
             raise line_down(self.address, "connection closed")
         return await self.discard()
@@ -83,7 +80,29 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.arrived, self.news = bytearray(), asyncio.Event()
+        self.arrived = bytearray()
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def news(self, timeout_s: float) -> None:
+        """Return when something arrives, the connection is lost, or the time is over."""
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(timeout_s, self._wake)
+        try:
+            await self._waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+    async def let_gather(self, seconds: float) -> None:
+        """Leave what arrives to the system for a while: looking at every octet is what costs."""
+        if self.transport is None:
+            return
+        self.transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.transport.resume_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -96,8 +115,12 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.arrived += data
         del self.arrived[:-MOST_KEPT]
-        self.news.set()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.news.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

@@ -12,9 +12,10 @@ sends, waits `timing.answer_timeout` for the first octet, and ends on what `Link
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from gateway.mbus import fixed
 from gateway.mbus.addressing import ANY_METER, BROADCAST, SELECTED, SecondaryAddress
 from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, ReadoutBroken, WrongAnswer
 from gateway.mbus.link import Ack, Garbled, LongFrame, ShortFrame
@@ -25,6 +26,7 @@ SND_UD: Final = 0x53
 REQ_UD2: Final = 0x5B
 RSP_UD: Final = 0x08
 FCB: Final = 0x20
+LONGEST_HEADER: Final = fixed.LENGTH  # octets of user data that say who sends
 ACCESS_AND_FLOW: Final = 0x30  # C field bits ACD and DFC of an answer
 SELECT_CI: Final = 0x52
 
@@ -51,6 +53,7 @@ Request = ShortFrame | LongFrame | Listen | UseBaud
 Heard = Ack | ShortFrame | LongFrame | Garbled | Silence
 T = TypeVar("T")
 Dialogue = Generator[Request, Heard, T]
+GoesOn = Callable[[LongFrame], bool]
 
 
 @dataclass(slots=True)
@@ -73,6 +76,11 @@ class FrameCount:
 
     def forget(self) -> None:
         self.bit = None
+
+
+def goes_on(telegram: LongFrame, key: bytes | None = None) -> bool:
+    """Whether the readout has another telegram. An encrypted one only tells with its key."""
+    return decode_frame(telegram, key).more_records_follow
 
 
 def initialise(address: int, count: FrameCount, *, attempts: int) -> Dialogue[None]:
@@ -126,13 +134,13 @@ def read_out(
     *,
     attempts: int,
     who: SecondaryAddress | None = None,
-    key: bytes | None = None,
+    goes_on: GoesOn = goes_on,
     most_telegrams: int = 32,
 ) -> Dialogue[tuple[LongFrame, ...]]:
     """REQ_UD2 until the meter has no more records: all telegrams of one readout, each taken once.
 
     An answer counts when it comes from `address`, and from the meter `who` when that is given (a must at 253,
-    where everyone has the same address). The key is only needed to see whether encrypted telegrams go on.
+    where everyone has the same address). `goes_on` says whether another telegram follows one.
 
     Raises:
         MeterSilent, AnswerGarbled, WrongAnswer: no first telegram.
@@ -150,19 +158,19 @@ def read_out(
                 raise
             raise _broken(len(telegrams), failure.problem) from failure
         telegrams.append(answer)
-        if not decode_frame(answer, key).more_records_follow:
+        if not goes_on(answer):
             return tuple(telegrams)
     count.forget()
     raise _broken(len(telegrams), "The meter still promises more.")
 
 
 def read_selected(
-    who: SecondaryAddress, *, attempts: int, key: bytes | None = None
+    who: SecondaryAddress, *, attempts: int, goes_on: GoesOn = goes_on
 ) -> Dialogue[tuple[LongFrame, ...]]:
     """Select a meter by its secondary address and read it out. Raises as `select` and `read_out`."""
     count = FrameCount()
     yield from select(who, count, attempts=attempts)
-    return (yield from read_out(SELECTED, count, attempts=attempts, who=who, key=key))
+    return (yield from read_out(SELECTED, count, attempts=attempts, who=who, goes_on=goes_on))
 
 
 def next_telegram(
@@ -198,7 +206,7 @@ def _comes_from(answer: LongFrame, address: int, who: SecondaryAddress | None) -
 
 def is_from(answer: LongFrame, who: SecondaryAddress) -> bool:
     """Does the telegram say that this meter sent it? An application error says nothing, and is let by."""
-    telegram = decode_frame(answer)
+    telegram = decode_frame(replace(answer, user_data=answer.user_data[:LONGEST_HEADER]))
     if telegram.fixed is not None:
         return who.matches_id(telegram.fixed.id)
     if telegram.identity is None:

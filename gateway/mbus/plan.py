@@ -93,13 +93,16 @@ class Column:
 class Plan:
     """One layout of telegrams. Its `columns` are grouped by how they are read, not in the frame's order."""
 
-    def __init__(self, octets: bytes, columns: Sequence[Column], mask: int) -> None:
+    def __init__(
+        self, octets: bytes, columns: Sequence[Column], mask: int, *, more_records_follow: bool
+    ) -> None:
         binary = [column for column in columns if column.is_binary]
         bcd = [column for column in columns if column.is_bcd]
         others = [column for column in columns if not column.is_binary and not column.is_bcd]
         numbers = binary + bcd
         self.columns = (*numbers, *others)
         self.length = len(octets)
+        self.more_records_follow = more_records_follow
         self.mask, self.expected = mask, int.from_bytes(octets, "little") & mask
         self.even, self.odd = _body_masks(len(octets))
         self._unpack = _unpacker([_packed(column) for column in binary])
@@ -197,7 +200,12 @@ def compile_plan(octets: bytes) -> Plan | None:
     cuts = [piece for piece in found if isinstance(piece, Cut)]
     records = [record for record in telegram.records if isinstance(record, DataRecord)]
     columns = [_column(cut, record) for cut, record in zip(cuts, records, strict=True)]
-    return Plan(octets, columns, _layout_mask(len(octets), found))
+    return Plan(
+        octets,
+        columns,
+        _layout_mask(len(octets), found),
+        more_records_follow=telegram.more_records_follow,
+    )
 
 
 def _column(cut: Cut, record: DataRecord) -> Column:

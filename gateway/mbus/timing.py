@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 BITS_PER_OCTET: Final = 11  # 8E1: start, eight data bits, parity, stop
+SOONEST_ANSWER_BITS: Final = 11
 SLOWEST_ANSWER_BITS: Final = 330
 SLOWEST_ANSWER_S: Final = 0.050
 IDLE_BITS: Final = 33
+
+
+def soonest_answer(baud: int) -> float:
+    """From the last bit of the request to the first of the answer: no meter is sooner."""
+    return SOONEST_ANSWER_BITS / baud
 
 
 def answer_timeout(baud: int) -> float:
