@@ -42,7 +42,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of a profile. An unknown key is a misspelt one."""
 
 
-class Match(Strict):
+class Match(Strict, frozen=True):
     """Which record is meant: by `quantity` as in gateway/mbus/vif.py, or an info code by its `vib` in hex.
 
     `tariff = "any"` takes every tariff but 0, each into a register named after it. `modifiers` are those of
@@ -79,14 +79,14 @@ class Match(Strict):
         )
 
 
-class Rule(Strict):
+class Rule(Strict, frozen=True):
     """The record that `match` means is this register."""
 
     register: str
     match: Match
 
 
-class Identify(Strict):
+class Identify(Strict, frozen=True):
     """Meters that a profile is for. What is left out may be anything."""
 
     manufacturer: str
@@ -119,7 +119,7 @@ class Identify(Strict):
         return self.version, self.medium
 
 
-class Example(Strict):
+class Example(Strict, frozen=True):
     """The records of one readout in hex, a text a telegram, and what they read: `energy = "12345 kWh"`."""
 
     records: tuple[str, ...]
@@ -131,7 +131,7 @@ class Example(Strict):
     status: Octet = 0
 
 
-class ProfileFile(Strict, kw_only=True):
+class ProfileFile(Strict, frozen=True, kw_only=True):
     """One TOML file. `source` is where a reviewer can check every line, `confidence` how good the worst is.
 
     A profile without `identify` is used where the config names it.
