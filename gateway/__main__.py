@@ -31,23 +31,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    from gateway.meters_file import load_gateway_settings
     from gateway.run import run_gateway
-    from gateway.settings import GatewaySettings
     from kaukoluenta.runtime.log import start_log
-    from kaukoluenta.runtime.settings import load_settings
 
     start_log()
-    run_gateway(load_settings(GatewaySettings, chosen.config))
+    run_gateway(load_gateway_settings(chosen.config))
     return 0
 
 
 def _check(chosen: argparse.Namespace) -> int:
     from gateway.lines import make_line
+    from gateway.meters_file import load_gateway_settings
     from gateway.run import outbox_path
-    from gateway.settings import GatewaySettings
-    from kaukoluenta.runtime.settings import load_settings
 
-    settings = load_settings(GatewaySettings, chosen.config)
+    settings = load_gateway_settings(chosen.config)
     for line in settings.line:
         make_line(line)
     lines = [
@@ -63,11 +61,10 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _read(chosen: argparse.Namespace) -> int:
+    from gateway.meters_file import load_gateway_settings
     from gateway.read_meter import read_meter
-    from gateway.settings import GatewaySettings
-    from kaukoluenta.runtime.settings import load_settings
 
-    return read_meter(load_settings(GatewaySettings, chosen.config), chosen.meter, as_json=chosen.json)
+    return read_meter(load_gateway_settings(chosen.config), chosen.meter, as_json=chosen.json)
 
 
 def _decode(chosen: argparse.Namespace) -> int:

@@ -30,7 +30,8 @@ def _gateway_name(text: str) -> GatewayName:
         raise ValueError(str(error)) from None
 
 
-def _refuse_twice(what: str, names: Sequence[object]) -> None:
+def refuse_twice(what: str, names: Sequence[object]) -> None:
+    """Raise ValueError naming the first that is there more than once."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"{what} {twice[0]} is there twice")
@@ -54,18 +55,20 @@ class LineSettings(Table):
 
     `timeout_s`: how long an answer may keep us waiting, for its beginning and inside it. Without it the
     protocol's own rule holds: for M-Bus what the standard allows at the line's speed, and the link's latency.
+    `meters_file`: a TOML file of `[[meter]]` tables beside this file, as `gateway scan` writes it.
     """
 
     name: str = Field(min_length=1, max_length=64)
     protocol: Literal["mbus", "modbus"]
     link: str
     timeout_s: float | None = Field(default=None, gt=0, le=60)
+    meters_file: Path | None = None
     meter: tuple[MeterSettings, ...] = ()
 
     @model_validator(mode="after")
     def _fits_the_protocol(self) -> LineSettings:
         if self.protocol == "mbus":
-            _refuse_twice("address", [meter.address for meter in self.meter if meter.address is not None])
+            refuse_twice("address", [meter.address for meter in self.meter if meter.address is not None])
         for meter in self.meter:
             if self.protocol == "modbus" and not meter.profile:
                 raise ValueError(f"{meter.id} needs a profile: a Modbus meter does not say what it is")
@@ -104,8 +107,8 @@ class GatewaySettings(ProcessSettings, env_prefix="KAUKOLUENTA_GATEWAY__"):
 
     @model_validator(mode="after")
     def _fits_together(self) -> GatewaySettings:
-        _refuse_twice("line", [line.name for line in self.line])
-        _refuse_twice("meter", [meter for meters in self.meters().values() for meter in meters])
+        refuse_twice("line", [line.name for line in self.line])
+        refuse_twice("meter", [meter for meters in self.meters().values() for meter in meters])
         if self.gateway.every <= timedelta(0) or timedelta(days=1) % self.gateway.every:
             raise ValueError("[gateway] every must divide a day: 5m, 15m, 1h, 1d")
         if self.gateway.window > self.gateway.every or self.gateway.spread > self.gateway.window:

@@ -50,7 +50,7 @@ class ProcessSettings(BaseSettings):
         return env_settings, init_settings
 
 
-Settings = TypeVar("Settings", bound=ProcessSettings)
+Settings = TypeVar("Settings", bound=BaseModel)
 Place = tuple[str | int, ...]
 
 
