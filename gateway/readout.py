@@ -47,7 +47,7 @@ class WrongMeter(ReadFailed):
 
 
 class Unreadable(ReadFailed):
-    """The meter answered, but not with a readout that can be trusted whole. `raw`: what it said all the same."""
+    """The meter answered, but not with a readout that can be trusted whole. `raw` is what it sent."""
 
     def __init__(self, problem: str, *, remedy: str, raw: tuple[bytes, ...] = ()) -> None:
         super().__init__(problem, remedy=remedy)
