@@ -41,10 +41,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """The way for readouts whose telegrams are of these plans, in this order. Columns count through all."""
+    """The way for readouts whose telegrams have the same plans. Columns count through all of them."""
 
-    plans: tuple[Plan, ...]
-    profile: str
     targets: tuple[Target, ...]
     info_codes: tuple[int, ...]
     clocks: tuple[int, ...]
@@ -78,8 +76,6 @@ def shortcut_for(plans: Sequence[Plan], profile: MBusProfile, medium: int) -> Sh
         unit_step = Decimal((0, (1,), exponents[column]))
         targets.append(Target(register, column, unit_step, claims[0].unit))
     return Shortcut(
-        tuple(plans),
-        profile.name,
         tuple(targets),
         tuple(column for column, record in enumerate(records) if is_info_code(record, profile, medium)),
         tuple(column for column, record in enumerate(records) if is_meter_clock(record)),

@@ -120,6 +120,12 @@ def decode_frame(frame: Frame, key: bytes | None = None) -> Telegram:
     return _to_master(frame, key)
 
 
+def access_no(frame: LongFrame) -> int | None:
+    """The number that a meter counts on with each telegram, where its header has one."""
+    at = ACCESS_NO_AT.get(frame.ci)
+    return None if at is None or at >= len(frame.user_data) else frame.user_data[at]
+
+
 def same_telegram(one: LongFrame, other: LongFrame) -> bool:
     """The same contents, whatever the access number says: a meter that repeats itself may count it on."""
     return _without_access_no(one) == _without_access_no(other)
