@@ -24,7 +24,7 @@ from zlib import crc32
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import Batch, Missed, encode, within_limits
+from kaukoluenta.payload import MOST_OCTETS, Batch, Missed, encode, within_limits
 from kaukoluenta.periods import BadInstant, instant_text, parse_instant
 from kaukoluenta.reading import EARLIEST, Reading
 from kaukoluenta.runtime.database import transaction
@@ -52,6 +52,7 @@ MIGRATIONS = (
 
 PRUNED_AT_ONCE = 200
 LOST = "lost: its row in the outbox was damaged"
+TOO_LARGE = "the reading has more registers than a message may carry"
 
 ROW = """
     SELECT seq, coalesce(CAST(line AS BLOB), x''), coalesce(CAST(slot AS BLOB), x''),
@@ -178,7 +179,7 @@ class Outbox:
         whole = Batch(self._gateway, self.epoch, 0, now, readings, outcome.missed)
         slot = instant_text(outcome.slot)
         for part in within_limits(whole) if readings or outcome.missed else ():
-            self._put(outcome.line, slot, replace(part, seq=_head(self._connection) + 1))
+            self._put(outcome.line, slot, replace(_sendable(part), seq=_head(self._connection) + 1))
         self._connection.execute(
             "INSERT INTO progress VALUES (?, ?)"
             " ON CONFLICT (line) DO UPDATE SET slot = excluded.slot WHERE excluded.slot > slot",
@@ -229,6 +230,14 @@ class Outbox:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._using() as connection, transaction(connection):
             yield connection
+
+
+def _sendable(part: Batch) -> Batch:
+    """The batch, or if its only reading is more than may travel, one that says so."""
+    if len(part.readings) != 1 or len(encode(part)) <= MOST_OCTETS:
+        return part
+    (reading,) = part.readings
+    return replace(part, readings=(), missed=(Missed(reading.meter, reading.read_at, TOO_LARGE),))
 
 
 def _head(connection: sqlite3.Connection) -> int:

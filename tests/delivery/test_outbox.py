@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outbox import LOST, Outbox, OutboxFull, SlotOutcome
+from gateway.outbox import LOST, TOO_LARGE, Outbox, OutboxFull, SlotOutcome
 from gateway.outbox_file import open_outbox
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import MOST_OCTETS, MOST_READINGS, Missed, decode
@@ -105,6 +105,18 @@ def test_a_slot_of_thousands_of_meters_is_cut_into_batches_that_may_travel(outbo
     assert all(len(batch.readings) <= MOST_READINGS for batch in batches)
     assert [reading.meter for batch in batches for reading in batch.readings] == many
     assert [event for batch in batches for event in batch.missed] == list(missed)
+
+
+def test_a_reading_too_large_to_travel_is_told_and_stops_nothing(outbox: Outbox) -> None:
+    registers = {f"energy_tariff_{tariff}": Amount(Decimal(tariff), "kWh") for tariff in range(1, 3000)}
+    monster = Reading(METERS[0], SLOT, Source.LIVE, registers)
+    others = outcome(SLOT, METERS[1:]).readings
+    outbox.commit([SlotOutcome("boiler-house", SLOT, (monster, *others))], SLOT)
+    rows = outbox.rows(range(1, 10))
+    batches = [decode(row.octets) for row in rows]
+    assert all(len(row.octets) <= MOST_OCTETS for row in rows)
+    assert [reading.meter for batch in batches for reading in batch.readings] == METERS[1:]
+    assert [missed for batch in batches for missed in batch.missed] == [Missed(METERS[0], SLOT, TOO_LARGE)]
 
 
 def test_a_slot_without_meters_moves_the_line_on_without_a_batch(outbox: Outbox) -> None:
