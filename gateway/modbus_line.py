@@ -175,7 +175,7 @@ class ModbusLine:
         """Put one question until it is answered, at most so often; a distorted answer counts half."""
         refused, left = 0, 2 * attempts
         while True:
-            if step.twin:
+            if step.twin and step.values:
                 await asyncio.sleep(TWIN_PAUSE_S)
             try:
                 return await self._client.ask(step.question(known.unit))

@@ -39,6 +39,7 @@ class ModbusFault(Enum):
     SHORT = "has a register less"
     LONG = "has a register more"
     STALE = "is the last answer of the line once more"
+    MIXED_UP = "is the last answer's data in the present one's frame"
     HELD = "comes before the answer to the next request"
     MERGED = "comes in one piece with the answer to the next request"
     DOUBLED = "comes twice"
@@ -102,7 +103,7 @@ class ModbusBus:
         late_s: float = 1.0,
     ) -> None:
         self.framing, self.late_s = framing, late_s
-        self.last, self.requests = b"", dict.fromkeys((meter.unit for meter in meters), 0)
+        self.last, self.last_pdu, self.requests = b"", b"", dict.fromkeys((meter.unit for meter in meters), 0)
         self._meters = {meter.unit: meter for meter in meters}
         self._fault_at = fault_at
         self._instant: datetime | None = None
@@ -126,7 +127,7 @@ class ModbusBus:
         sendings = self._with_held(outcome)
         if fault in (ModbusFault.HELD, ModbusFault.MERGED):
             self._held, self._held_merges = self.encode(request, pdu), fault is ModbusFault.MERGED
-        self.last = self.encode(request, pdu)
+        self.last, self.last_pdu = self.encode(request, pdu), pdu
         return [replace(sending, delay_s=sending.delay_s + meter.slow_s) for sending in sendings]
 
     def encode(self, request: Request, pdu: bytes) -> bytes:
@@ -233,6 +234,10 @@ def _stale(bus: ModbusBus, request: Request, pdu: bytes) -> list[Sending]:
     return [Sending(bus.last)] if bus.last else []
 
 
+def _mixed_up(bus: ModbusBus, request: Request, pdu: bytes) -> list[Sending]:
+    return [Sending(bus.encode(request, bus.last_pdu))] if bus.last_pdu else []
+
+
 def _foreign_first(bus: ModbusBus, request: Request, pdu: bytes) -> list[Sending]:
     return [Sending(bus.last + bus.encode(request, pdu))]
 
@@ -263,6 +268,7 @@ _OUTCOMES: Final[Mapping[ModbusFault, Outcome]] = {
     ModbusFault.SHORT: _short,
     ModbusFault.LONG: _long,
     ModbusFault.STALE: _stale,
+    ModbusFault.MIXED_UP: _mixed_up,
     ModbusFault.HELD: _nothing,
     ModbusFault.MERGED: _nothing,
     ModbusFault.DOUBLED: _doubled,

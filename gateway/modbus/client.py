@@ -6,7 +6,7 @@ by ours, which lets through the answer to the question just asked and nothing el
 
 What remains is an answer that fits and yet is an older one's. On RTU a question is not put again while an
 earlier one of the same shape may still be answered: the master hears the line out for as long as it had
-waited, and connects anew if the answer never came. A cancelled question closes the connection.
+waited, and connects anew if the answer never came (debts). A cancelled question closes the connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -25,6 +24,7 @@ from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.transaction import TransactionManager
 
+from gateway.modbus.debts import Debts
 from gateway.modbus.frames import (
     MOST_REGISTERS,
     READ_INPUT,
@@ -33,7 +33,6 @@ from gateway.modbus.frames import (
     Misfit,
     Question,
     Refusal,
-    Signature,
 )
 from gateway.modbus.link import Link, SerialLink, TcpLink
 from gateway.modbus.listener import Listener, Verdict
@@ -54,14 +53,6 @@ _LAST_TRANSACTION: Final = 65_000  # pymodbus begins again after it
 _Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    """An answer that may still come, until this time of the loop; asked for on this connection."""
-
-    until: float
-    connection: int
-
-
 class ModbusClient:
     """The only master of a line. One question at a time; the caller sees to that.
 
@@ -72,7 +63,7 @@ class ModbusClient:
         self.link, self._timeout_s = link, timeout_s
         self._client: _Client | None = None
         self._listener = Listener(link.framing)
-        self._owed: dict[Signature, _Owed] = {}
+        self._debts = Debts()
         self._connection = 0
         self._transaction = secrets.randbelow(_LAST_TRANSACTION)  # an earlier process began somewhere else
         self._unheard = self._fruitless = 0
@@ -135,35 +126,30 @@ class ModbusClient:
             raise no_answer(question, self._listener) from None
         finally:
             self._transaction = client.ctx.next_tid
+        until = asyncio.get_running_loop().time() + timeout_s
+        self._debts.overtake(question.signature, until, self._connection)
         assert framer.verdict is not None  # pymodbus returns nothing but what the framer gave it
         return framer.verdict
 
     def _give_up(self, question: Question, until: float) -> None:
         self._listener.give_up()
-        self._owed[question.signature] = _Owed(until, self._connection)
+        self._debts.add(question.signature, until, self._connection)
 
     async def _ready_for(self, question: Question) -> _Client:
         """A connection on which no answer can be taken for that to `question` but its own."""
-        owed = self._owed.get(question.signature)
-        paid = owed is None or await self._comes_late(question.signature, owed)
-        if (owed and not paid and owed.connection == self._connection) or self._unheard >= _DEAF:
+        signature, late, clock = question.signature, self._listener.late, asyncio.get_running_loop().time
+        is_rtu, waited = self.link.framing is Framing.RTU, False
+        while is_rtu and self._debts.is_due(signature, late[signature], clock()):
+            await asyncio.sleep(_LISTEN_S)
+            waited = True
+        if self._debts.settle(signature, late[signature], self._connection) or self._unheard >= _DEAF:
             self.close()
-        self._owed.pop(question.signature, None)
         if self._client is None or not self._client.connected:
             self.close()
             self._client = await self._connect()
-        if self.link.framing is Framing.RTU:
-            await self._hear_out(restless=owed is not None)
+        if is_rtu:
+            await self._hear_out(restless=waited)
         return self._client
-
-    async def _comes_late(self, signature: Signature, owed: _Owed) -> bool:
-        """Wait until the owed answer has come (True), or no longer can."""
-        if self.link.framing is Framing.TCP:
-            return False  # its transaction number tells it apart whenever it comes
-        clock = asyncio.get_running_loop().time
-        while signature not in self._listener.late and clock() < owed.until:
-            await asyncio.sleep(_LISTEN_S)
-        return signature in self._listener.late
 
     async def _hear_out(self, *, restless: bool) -> None:
         """Keep the silence between frames, and take what has arrived: it is older than the next question.

@@ -29,8 +29,9 @@ Verdict = Answer | Refusal | Misfit
 class Listener:
     """What came on the line besides verdicts is open to the caller.
 
-    `late`: shapes of answers that came after their question was given up. `doubts`: answers too many, by
-    unit. `octets` were heard on this connection; `strays` are the last events that were no verdict.
+    `late`: answers that nobody waited for, by their shape, since that was last asked for. `doubts`: those of
+    them that contradict the answer taken before, by unit. `octets` were heard on this connection; `strays`
+    are the last events that were no verdict.
     """
 
     def __init__(self, framing: Framing) -> None:
@@ -38,7 +39,7 @@ class Listener:
         self._question: Question | None = None
         self.waiting = False
         self._answered: dict[Signature, bytes] = {}
-        self.late: set[Signature] = set()
+        self.late: Counter[Signature] = Counter()
         self.doubts: Counter[int] = Counter()
         self.strays: list[AnswerEvent] = []
         self.octets = 0
@@ -63,7 +64,7 @@ class Listener:
         self._reader.expect(question, transaction)
         self._question, self.waiting = question, True
         self._answered.pop(question.signature, None)
-        self.late.discard(question.signature)
+        del self.late[question.signature]
         self.strays.clear()
 
     def give_up(self) -> None:
@@ -95,9 +96,8 @@ class Listener:
         signature = self._signature_of(event)
         if signature is None:
             return
-        if signature not in self._answered:
-            self.late.add(signature)
-        elif event.octets != self._answered[signature]:  # the same once more says nothing else
+        self.late[signature] += 1
+        if self._answered.get(signature, event.octets) != event.octets:
             self.doubts[signature.unit] += 1
 
     def _signature_of(self, event: AnswerEvent) -> Signature | None:

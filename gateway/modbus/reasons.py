@@ -45,9 +45,10 @@ def wrong_answer(question: Question, why: str) -> WrongAnswer:
 
 
 def no_answer(question: Question, listener: Listener) -> AskFailed:
-    """What came instead of an answer, as an error."""
+    """What came from this unit instead of an answer, as an error. What others said does not count."""
     unit, strays = question.unit, listener.strays
-    wrong = [stray.reason for stray in strays if isinstance(stray, Misfit)]
+    misfits = [stray for stray in strays if isinstance(stray, Misfit)]
+    wrong = [stray.reason for stray in misfits if stray.signature and stray.signature.unit == unit]
     if wrong:
         return wrong_answer(question, wrong[-1])
     if any(isinstance(stray, Noise) for stray in strays) or listener.is_mid_frame:

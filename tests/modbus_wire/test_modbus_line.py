@@ -60,23 +60,27 @@ def test_a_readout_is_all_registers_of_the_map(framing: Framing, tmp_path: Path)
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("fault", ModbusFault)
 @pytest.mark.parametrize("turn", [0, 2])
 def test_a_fault_costs_an_attempt_and_never_makes_a_value(
-    framing: Framing, fault: ModbusFault, turn: int, tmp_path: Path
+    framing: Framing, turn: int, tmp_path: Path
 ) -> None:
-    """Whichever of a readout's requests it strikes, and with the next slot's values already there."""
-    strikes: FaultAt = lambda unit, now, asked: fault if asked == turn and unit == 5 else None  # noqa: E731
+    """Whatever it is, whichever of a readout's requests it strikes; a line for each fault, all at once."""
 
-    async def scenario() -> None:
-        async with virtual_line(framing, [meter(5), meter(6)], tmp_path, fault_at=strikes) as line:
-            for hour in range(2):
+    async def scenario(fault: ModbusFault) -> None:
+        strikes: FaultAt = lambda unit, now, asked: fault if (unit, asked) == (5, turn) else None  # noqa: E731
+        folder = tmp_path / fault.name
+        folder.mkdir()
+        async with virtual_line(framing, [meter(5), meter(6)], folder, fault_at=strikes) as line:
+            for hour in range(3):
                 line.now = MIDNIGHT + hour * HOUR
                 for unit in (5, 6):
                     readout = await line.read(unit)
-                    assert readout.registers["energy"].value == energy_at(unit, line.now)
+                    assert readout.registers["energy"].value == energy_at(unit, line.now), fault
 
-    asyncio.run(scenario())
+    async def all_at_once() -> None:
+        await asyncio.gather(*(scenario(fault) for fault in ModbusFault))
+
+    asyncio.run(all_at_once())
 
 
 UNREADABLE = [
@@ -94,18 +98,52 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("fault", UNREADABLE)
 def test_a_meter_that_always_answers_wrongly_gives_no_reading_and_costs_no_other(
-    framing: Framing, fault: ModbusFault, tmp_path: Path
+    framing: Framing, tmp_path: Path
 ) -> None:
-    async def scenario() -> None:
-        async with virtual_line(framing, [meter(5), meter(6)], tmp_path, fault_at=always(5, fault)) as line:
+    async def scenario(fault: ModbusFault) -> None:
+        folder = tmp_path / fault.name
+        folder.mkdir()
+        faults = always(5, fault)
+        async with virtual_line(framing, [meter(5), meter(6)], folder, fault_at=faults) as line:
             for hour in range(2):
                 line.now = MIDNIGHT + hour * HOUR
                 with pytest.raises(ReadFailed):
                     await line.read(5, attempts=1)
                 readout = await line.read(6)
-                assert readout.registers["energy"].value == energy_at(6, line.now)
+                assert readout.registers["energy"].value == energy_at(6, line.now), fault
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(scenario(fault) for fault in UNREADABLE))
+
+    asyncio.run(all_at_once())
+
+
+SMALL_MAP = """
+point = [
+  { name = "energy", addr = 0, type = "u32", unit = "kWh", scale = 0.01 },
+  { name = "serial", addr = 2, type = "u32" },
+]
+"""
+
+
+@pytest.mark.parametrize("fault", [ModbusFault.STALE, ModbusFault.MIXED_UP, ModbusFault.HELD])
+@pytest.mark.parametrize("turn", [0, 1])
+def test_the_answer_of_the_slot_before_is_never_the_answer_of_this_one(
+    framing: Framing, fault: ModbusFault, turn: int, tmp_path: Path
+) -> None:
+    """One meter alone on its line, one request enough to read it: every answer looks like the one before."""
+    strikes: FaultAt = lambda unit, now, asked: fault if now > MIDNIGHT and asked == turn else None  # noqa: E731
+
+    def registers(now: datetime) -> dict[int, int]:
+        return laid_out({0: u32(int(energy_at(5, now).scaleb(2))), 2: u32(serial_of(5))})
+
+    async def scenario() -> None:
+        alone = [ModbusMeter(5, registers)]
+        async with virtual_line(framing, alone, tmp_path, fault_at=strikes, text=SMALL_MAP) as line:
+            for hour in range(3):
+                line.now = MIDNIGHT + hour * HOUR
+                assert (await line.read(5)).registers["energy"].value == energy_at(5, line.now)
 
     asyncio.run(scenario())
 
@@ -276,7 +314,7 @@ def test_a_line_that_is_not_there_is_tried_again_by_the_next_read(framing: Frami
 
 def test_a_cancelled_read_closes_the_connection(framing: Framing, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with virtual_line(framing, [meter(5, slow_s=0.1), meter(6)], tmp_path) as line:
+        async with virtual_line(framing, [meter(5, slow_s=0.03), meter(6)], tmp_path) as line:
             asking = asyncio.create_task(line.read(5))
             while not line.bus.requests[5]:
                 await asyncio.sleep(0)
