@@ -74,7 +74,7 @@ def write_gateway_config(
 ) -> None:
     """gateway.toml as it stands from `slot` on. Short time-outs: a silent meter costs real time."""
     text = [
-        f'[gateway]\nname = "{GATEWAY}"\nevery = "1h"\nspread = "0s"\nclock = "stepped:{plant.clock}"\n',
+        f'[gateway]\nname = "{GATEWAY}"\nevery = "1h"\nspread = "0s"\nretries = 1\nclock = "stepped:{plant.clock}"\n',
         f"[mqtt]\n{mqtt}",
     ]
     for line, meters in configured(town, slot).items():
