@@ -1,0 +1,124 @@
+"""A scan's outcome as a TOML file: a list of meters to edit and commit, and where the scan stands.
+
+What people wrote stays as they wrote it: a scan only adds meters that are not listed yet, and rewrites its
+own `[scan]` table. The file is replaced as a whole after every step, so a scan may be cut at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.mbus_profile import shipped_profiles
+from gateway.meters_file import ScanTable, load_meters_file
+from gateway.scan import ScanRow
+from gateway.settings import MeterSettings
+from kaukoluenta.errors import ConfigurationInvalid
+
+_HEAD = (
+    "# Meters of an M-Bus line, found by `kaukoluenta gateway scan`. Edit and commit it: a scan only adds.\n"
+)
+_SCAN_TABLE = re.compile(r"^\[scan\][^\n]*\n(?:\s*\w+\s*=\s*\[[^\]]*\][^\n]*\n?)*", re.MULTILINE)
+_SCAN_NOTE = (
+    "# The scan's own note: what it has still to ask, what collided, what answered without a telegram."
+)
+
+
+class ScanFile:
+    """One file under way. Nothing is written before `save`.
+
+    Raises:
+        ConfigurationInvalid: there is a file, but not of this form.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text, self._scan, self._listed = _HEAD, ScanTable(), list[MeterSettings]()
+        if path.exists():
+            content = load_meters_file(path)
+            self._text = _SCAN_TABLE.sub("", path.read_text(encoding="utf-8")).replace(_SCAN_NOTE + "\n", "")
+            self._scan, self._listed = content.scan or ScanTable(), list(content.meter)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """What an earlier scan left to be asked; nothing when it came to its end."""
+        return self._scan.pending
+
+    def begin(self, pending: Iterable[str]) -> None:
+        """Begin a scan anew, its meters kept."""
+        self._scan = ScanTable(pending=tuple(pending))
+
+    def add(self, row: ScanRow, left: tuple[str, ...]) -> str:
+        """Take in what was found, and what is `left` to be asked; a remark about it, if one is due."""
+        marks = {state: [*getattr(self._scan, state)] for state in ("collision", "answered")}
+        if row.state in marks and row.final:
+            marks[row.state].append(row.asked)
+        self._scan = ScanTable(pending=left, **{state: tuple(asked) for state, asked in marks.items()})
+        if row.state != "decoded":
+            return ""
+        if row.meter is None:
+            self._append(_unnamed(row))
+            return ""
+        listed = [meter for meter in self._listed if meter.id == row.meter]
+        if listed:
+            return _moved(listed[0], row)
+        taken = [
+            meter for meter in self._listed if meter.address is not None and meter.address == row.address
+        ]
+        if taken:
+            return f"not listed: the file has {taken[0].id} at this address"
+        self._listed.append(MeterSettings(id=row.meter, address=row.address))
+        self._append(_meter(row))
+        return ""
+
+    def save(self) -> None:
+        """Replace the file. Raises ConfigurationInvalid."""
+        half = self._path.with_name(self._path.name + ".new")
+        try:
+            half.write_text(f"{self._text.rstrip()}\n\n{_scan_table(self._scan)}", encoding="utf-8")
+            os.replace(half, self._path)
+        except OSError as error:
+            raise ConfigurationInvalid(
+                f"{self._path} cannot be written: {error.strerror}.", remedy="Give another --out FILE."
+            ) from None
+
+    def _append(self, block: str) -> None:
+        if block not in self._text:
+            self._text = f"{self._text.rstrip()}\n\n{block}"
+
+
+def _moved(meter: MeterSettings, row: ScanRow) -> str:
+    """A remark where the file says otherwise than the bus; the file is right until a person decides."""
+    if row.address in (None, meter.address):
+        return ""
+    return "listed " + ("without address" if meter.address is None else f"with address {meter.address}")
+
+
+def _meter(row: ScanRow) -> str:
+    address = "" if row.address is None else f"address = {row.address}\n"
+    return f'[[meter]] # {_about(row)}\nid = "{row.meter}"\n{address}'
+
+
+def _unnamed(row: ScanRow) -> str:
+    """A meter whose telegram does not say all that its id needs: the person has to."""
+    what = f"{_about(row)}: write its three letters from the plate"
+    address = "" if row.address is None else f"# address = {row.address}\n"
+    return f'# [[meter]] # {what}\n# id = "...-{row.number}"\n{address}'
+
+
+def _about(row: ScanRow) -> str:
+    """What it is, for whoever reads the file."""
+    model = shipped_profiles()[row.profile].file.model if row.profile else "no profile of its own"
+    version = "" if row.version is None else f"version {row.version:02X}h"
+    return ", ".join(part for part in (row.medium_text, version, model, row.note) if part)
+
+
+def _scan_table(scan: ScanTable) -> str:
+    lists = (f"{name} = [{_quoted(texts)}]\n" for name, texts in scan if texts or name == "pending")
+    return f"{_SCAN_NOTE}\n[scan]\n{''.join(lists)}"
+
+
+def _quoted(texts: Iterable[str]) -> str:
+    return ", ".join(f'"{text}"' for text in texts)

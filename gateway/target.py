@@ -1,0 +1,64 @@
+"""Which line and which meter a single command means: one of the config file, or one at the end of a link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.meters_file import load_gateway_settings, meters_path
+from gateway.settings import GatewaySettings, LineSettings, MeterSettings
+from kaukoluenta.errors import KaukoluentaError, UsageError
+from kaukoluenta.identifiers import MeterId, meter_id
+from kaukoluenta.runtime.settings import load_settings
+
+_LONGEST_NAME = 64
+_MOST_NAMED = 20
+
+
+def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path | None]:
+    """A line of the config file by its name (or its only one), and where its meters file lies or shall lie.
+
+    The meters file itself is not read: it may not be there yet.
+
+    Raises:
+        UsageError: no such line. ConfigurationInvalid.
+    """
+    lines = load_settings(GatewaySettings, config).line
+    fitting = [line for line in lines if name in (None, line.name)]
+    if len(fitting) != 1:
+        known = ", ".join(line.name for line in lines) or "no line"
+        raise UsageError(
+            f"There is no line {name} in {config}." if name else f"{config} has {len(lines)} lines.",
+            remedy=f"Choose one by --line: {known}.",
+        )
+    return fitting[0], meters_path(fitting[0], config)
+
+
+def meter_of_config(config: Path, name: str) -> tuple[LineSettings, MeterSettings]:
+    """A meter of the config file by its id. Raises UsageError, ConfigurationInvalid."""
+    lines = load_gateway_settings(config).line
+    for line in lines:
+        for meter in line.meter:
+            if meter.id == name:
+                return line, meter
+    known = [meter.id for line in lines for meter in line.meter]
+    raise UsageError(
+        f"No meter {name} is in the config file.",
+        remedy=f"It names {', '.join(known[:_MOST_NAMED]) or 'no meter'}.",
+    )
+
+
+def line_of_link(link: str, *meters: MeterSettings) -> LineSettings:
+    """A line that no config file knows: whoever holds a level converter in the hand."""
+    return LineSettings(name=link[:_LONGEST_NAME], protocol="mbus", link=link, meter=meters)
+
+
+def meter_named(name: str, address: int | None, key_file: Path | None, profile: str | None) -> MeterSettings:
+    """A meter that no config file knows. Raises UsageError."""
+    return MeterSettings(id=_meter_id(name), address=address, key_file=key_file, profile=profile)
+
+
+def _meter_id(name: str) -> MeterId:
+    try:
+        return meter_id(name)
+    except KaukoluentaError as error:
+        raise UsageError(error.problem, remedy=error.remedy) from None
