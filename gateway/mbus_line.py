@@ -112,21 +112,21 @@ class MbusLine:
             await self.close()
 
 
-def _known(meter: MeterSettings) -> _Known:
+def secondary_of(meter: MeterSettings) -> SecondaryAddress:
+    """The secondary address that its id says, version and medium left open. Raises ConfigurationInvalid."""
     maker, _, serial = meter.id.partition("-")
     if not _SERIAL.fullmatch(serial):
         raise ConfigurationInvalid(
             f"{meter.id} cannot be on an M-Bus line: its serial number has not one to eight digits.",
             remedy="Write the number of its M-Bus secondary address.",
         )
-    profile_for(None, meter.profile, shipped_profiles())
-    secondary = SecondaryAddress(serial.zfill(8).upper(), manufacturer_code(maker))
-    key = _key(meter) if meter.key_file else None
-    return _Known(meter, secondary, MeterReader(meter, secondary, key))
+    return SecondaryAddress(serial.zfill(8).upper(), manufacturer_code(maker))
 
 
-def _key(meter: MeterSettings) -> bytes:
-    assert meter.key_file
+def key_of(meter: MeterSettings) -> bytes | None:
+    """The meter's AES key, if the settings name its file. Raises ConfigurationInvalid."""
+    if meter.key_file is None:
+        return None
     try:
         key = bytes.fromhex(read_secret(meter.key_file))
         check_key(key)
@@ -136,6 +136,12 @@ def _key(meter: MeterSettings) -> bytes:
             remedy="Write 32 hexadecimal digits.",
         ) from None
     return key
+
+
+def _known(meter: MeterSettings) -> _Known:
+    profile_for(None, meter.profile, shipped_profiles())
+    secondary = secondary_of(meter)
+    return _Known(meter, secondary, MeterReader(meter, secondary, key_of(meter)))
 
 
 def _frames(heard: Sequence[Heard]) -> tuple[LongFrame, ...]:

@@ -89,7 +89,7 @@ class MeterReader:
         for telegram in telegrams:
             _check(telegram, self._plate)
         profile = profile_for(telegrams[0].identity, self._settings.profile, shipped_profiles())
-        medium = _medium(telegrams[0])
+        medium = medium_of(telegrams[0])
         if is_planned and plans != self._plans:
             self._plans, self._profile = plans, profile.name
             self._shortcut = shortcut_for(plans, profile, medium)
@@ -148,7 +148,8 @@ def _readout(found: Found, profile: str, heard: Sequence[Heard]) -> Readout:
     )
 
 
-def _medium(telegram: Telegram) -> int:
+def medium_of(telegram: Telegram) -> int:
+    """The medium in the header; 0 (other) where the header does not say."""
     return telegram.fixed.medium if telegram.fixed else telegram.identity.medium if telegram.identity else 0
 
 
