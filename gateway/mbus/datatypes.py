@@ -173,7 +173,7 @@ def _lvar(lvar: int, octets: bytes, meaning: Meaning) -> Decoded:
     if lvar <= 0xD9:
         return _lvar_bcd(octets, meaning, "lvar_bcd_negative", -1)
     if meaning.reads is ReadAs.DATE:
-        # Type M. Its layout is in no public text that we could check ours against, so it is not guessed.
+        # Type M. Its fields are known; no public text says in which bits they stand, so it is not guessed.
         return Decoded(None, "datetime_m", "type_m_not_read")
     return Decoded(_hexadecimal(octets), "lvar_binary")
 
