@@ -7,7 +7,7 @@ cannot be whole yet are left to gather: one process serves hundreds of lines tha
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TypeVar
 
 from gateway.links import Link
@@ -75,11 +75,11 @@ class Bus:
         self._restless = False  # what was heard last is the answer that the dialogue waited for
         await self.link.discard()
         self._reader, self._sent, self._heard = LinkReader(), frame, Silence()
-        octets, loop = frame.to_bytes(), asyncio.get_running_loop()
-        sent_at = loop.time() + transmission_time(len(octets), self._baud)
+        octets = frame.to_bytes()
+        sent_at = time.monotonic() + transmission_time(len(octets), self._baud)
         await self.link.send(octets)
         self._answer_soonest = sent_at + soonest_answer(self._baud)
-        self._answer_due = max(sent_at, loop.time()) + (
+        self._answer_due = max(sent_at, time.monotonic()) + (
             self._timeout_s or answer_timeout(self._baud) + self.link.latency_s
         )
         self._latest_end = self._answer_due + transmission_time(2 * LONGEST_FRAME, self._baud)
@@ -89,7 +89,7 @@ class Bus:
         while (event := self._reader.next_event()) is NEED_DATA:
             octets = await self.link.receive(self._patience_s(), self._gather_s())
             if octets:
-                self._octets_at = asyncio.get_running_loop().time()
+                self._octets_at = time.monotonic()
                 self._reader.receive_data(octets)
                 continue
             self._reader.line_idle()
@@ -105,7 +105,7 @@ class Bus:
             self._quiet_s() if self._timeout_s else self._quiet_s() + transmission_time(missing, self._baud)
         )
         due = max(self._answer_due, self._octets_at + quiet_s)
-        return max(min(due, self._latest_end) - asyncio.get_running_loop().time(), 0)
+        return max(min(due, self._latest_end) - time.monotonic(), 0)
 
     def _gather_s(self) -> float:
         """Until the frame that is arriving can be whole, at the soonest."""
@@ -113,7 +113,7 @@ class Bus:
         if not missing:
             return 0.0
         whole_at = self._answer_soonest + transmission_time(1 + missing, self._baud)
-        return max(whole_at - asyncio.get_running_loop().time(), 0)
+        return max(whole_at - time.monotonic(), 0)
 
     def _quiet_s(self) -> float:
         """So long a pause is no pause inside a frame."""
@@ -121,7 +121,6 @@ class Bus:
 
     async def _quiet_down(self) -> None:
         """Let whoever is still talking finish; a line that is never quiet is spoken to all the same."""
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + transmission_time(LONGEST_FRAME, self._baud) + self._quiet_s()
-        while await self.link.receive(self._quiet_s()) and loop.time() < give_up:
+        give_up = time.monotonic() + transmission_time(LONGEST_FRAME, self._baud) + self._quiet_s()
+        while await self.link.receive(self._quiet_s()) and time.monotonic() < give_up:
             pass

@@ -75,12 +75,15 @@ class TcpLink:
         self._connection = _Connection()
 
 
-class _Connection(asyncio.Protocol):
-    """What one connection has brought. `transport` is None before it is made and after it is lost."""
+class _Connection(asyncio.BufferedProtocol):
+    """What one connection has brought. `transport` is None before it is made and after it is lost.
+
+    It reads into a buffer of its own: asyncio's would be a quarter of a megabyte, anew for every answer.
+    """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.arrived = bytearray()
+        self.arrived, self._buffer = bytearray(), bytearray(MOST_KEPT)
         self._waiting: asyncio.Future[None] | None = None
 
     async def news(self, timeout_s: float) -> None:
@@ -112,8 +115,11 @@ class _Connection(asyncio.Protocol):
             if hasattr(socket, option):  # not every system has all of them
                 connection.setsockopt(level, getattr(socket, option), value)
 
-    def data_received(self, data: bytes) -> None:
-        self.arrived += data
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.arrived += self._buffer[:nbytes]
         del self.arrived[:-MOST_KEPT]
         self._wake()
 

@@ -12,21 +12,19 @@ sends, waits `timing.answer_timeout` for the first octet, and ends on what `Link
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from gateway.mbus import fixed
 from gateway.mbus.addressing import ANY_METER, BROADCAST, SELECTED, SecondaryAddress
 from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, ReadoutBroken, WrongAnswer
 from gateway.mbus.link import Ack, Garbled, LongFrame, ShortFrame
-from gateway.mbus.telegram import decode_frame, same_telegram
+from gateway.mbus.telegram import decode_frame, same_telegram, sender
 
 SND_NKE: Final = 0x40
 SND_UD: Final = 0x53
 REQ_UD2: Final = 0x5B
 RSP_UD: Final = 0x08
 FCB: Final = 0x20
-LONGEST_HEADER: Final = fixed.LENGTH  # octets of user data that say who sends
 ACCESS_AND_FLOW: Final = 0x30  # C field bits ACD and DFC of an answer
 SELECT_CI: Final = 0x52
 
@@ -206,7 +204,9 @@ def _comes_from(answer: LongFrame, address: int, who: SecondaryAddress | None) -
 
 def is_from(answer: LongFrame, who: SecondaryAddress) -> bool:
     """Does the telegram say that this meter sent it? An application error says nothing, and is let by."""
-    telegram = decode_frame(replace(answer, user_data=answer.user_data[:LONGEST_HEADER]))
+    if identity := sender(answer):
+        return who.matches(identity)
+    telegram = decode_frame(answer)
     if telegram.fixed is not None:
         return who.matches_id(telegram.fixed.id)
     if telegram.identity is None:

@@ -120,6 +120,14 @@ def decode_frame(frame: Frame, key: bytes | None = None) -> Telegram:
     return _to_master(frame, key)
 
 
+def sender(frame: LongFrame) -> Identity | None:
+    """Who sent a telegram of records with the long header, without reading the records."""
+    layout, octets = RESPONSES.get(frame.ci), frame.user_data
+    if layout is None or layout.header != LONG or len(octets) < LONG:
+        return None
+    return long_header(octets, reversed_octets=layout.reversed_octets).identity
+
+
 def access_no(frame: LongFrame) -> int | None:
     """The number that a meter counts on with each telegram, where its header has one."""
     at = ACCESS_NO_AT.get(frame.ci)
