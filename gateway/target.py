@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.meters_file import load_gateway_settings, meters_path
 from gateway.settings import GatewaySettings, LineSettings, MeterSettings
 from kaukoluenta.errors import KaukoluentaError, UsageError
-from kaukoluenta.identifiers import MeterId, meter_id
+from kaukoluenta.identifiers import meter_id
+from kaukoluenta.runtime.clock import Clock, SystemClock, open_clock
 from kaukoluenta.runtime.settings import load_settings
 
+ATTEMPTS = 3
 _LONGEST_NAME = 64
 _MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One meter, the line it hangs on, how often it is asked at most, and the clock that dates its answer."""
+
+    line: LineSettings
+    meter: MeterSettings
+    attempts: int
+    clock: Clock
 
 
 def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path | None]:
@@ -33,32 +46,32 @@ def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path |
     return fitting[0], meters_path(fitting[0], config)
 
 
-def meter_of_config(config: Path, name: str) -> tuple[LineSettings, MeterSettings]:
+def meter_of_config(config: Path, name: str) -> Target:
     """A meter of the config file by its id. Raises UsageError, ConfigurationInvalid."""
-    lines = load_gateway_settings(config).line
-    for line in lines:
+    settings = load_gateway_settings(config)
+    for line in settings.line:
         for meter in line.meter:
             if meter.id == name:
-                return line, meter
-    known = [meter.id for line in lines for meter in line.meter]
+                table = settings.gateway
+                return Target(line, meter, 1 + table.retries, open_clock(table.clock, table.name))
+    known = [meter for meters in settings.meters().values() for meter in meters]
     raise UsageError(
         f"No meter {name} is in the config file.",
         remedy=f"It names {', '.join(known[:_MOST_NAMED]) or 'no meter'}.",
     )
 
 
-def line_of_link(link: str, *meters: MeterSettings) -> LineSettings:
-    """A line that no config file knows: whoever holds a level converter in the hand."""
-    return LineSettings(name=link[:_LONGEST_NAME], protocol="mbus", link=link, meter=meters)
-
-
-def meter_named(name: str, address: int | None, key_file: Path | None, profile: str | None) -> MeterSettings:
-    """A meter that no config file knows. Raises UsageError."""
-    return MeterSettings(id=_meter_id(name), address=address, key_file=key_file, profile=profile)
-
-
-def _meter_id(name: str) -> MeterId:
+def meter_of_link(
+    link: str, name: str, address: int | None, key_file: Path | None, profile: str | None
+) -> Target:
+    """A meter that no config file knows, at the end of a converter in the hand. Raises UsageError."""
     try:
-        return meter_id(name)
+        meter = MeterSettings(id=meter_id(name), address=address, key_file=key_file, profile=profile)
     except KaukoluentaError as error:
         raise UsageError(error.problem, remedy=error.remedy) from None
+    return Target(line_of_link(link, meter), meter, ATTEMPTS, SystemClock())
+
+
+def line_of_link(link: str, *meters: MeterSettings) -> LineSettings:
+    """A line that no config file knows."""
+    return LineSettings(name=link[:_LONGEST_NAME], protocol="mbus", link=link, meter=meters)
