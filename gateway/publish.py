@@ -122,7 +122,8 @@ class Publisher:
         self._noted, self._told = self._window.settled, GatewayState(online=False)
         self._states, self._tidyings = _Sparingly(_BETWEEN_STATES_S), _Sparingly(_BETWEEN_TIDYINGS_S)
         self._patience = _Patience(self._table.resend_after.total_seconds())
-        self._condition, self._news, self._stopping = threading.Condition(), _News(), False
+        self._condition, self._news = threading.Condition(), _News()
+        self._stopping = self._online = False
         self._thread = threading.Thread(target=self._run, name="publisher")
 
     def start(self) -> None:
@@ -191,7 +192,7 @@ class Publisher:
         for ack in news.acks:
             self._believe(ack, head)
         if news.connected:
-            self._told = GatewayState(online=False)
+            self._online, self._told = True, GatewayState(online=False)
         if news.connected or self._patience.has_ended():
             self._window.start_over()
         self._send(oldest, head)
@@ -210,9 +211,10 @@ class Publisher:
             log.error("acknowledgement refused %s", fields(upto=ack.upto, newest=head, reason="never sent"))
 
     def _send(self, oldest: int, head: int) -> None:
-        wanted = self._window.wanted(oldest, head) if self._session.connected else []
-        for row in self._outbox.rows(wanted):
-            if not self._session.publish(self._readings, row.octets):
+        """What the session takes before it has told of its connection, paho sends twice."""
+        for row in self._outbox.rows(self._window.wanted(oldest, head) if self._online else []):
+            self._online = self._session.publish(self._readings, row.octets)
+            if not self._online:
                 break
             self._window.sent(row.seq)
 
@@ -227,7 +229,7 @@ class Publisher:
             every_s=int(self._table.every.total_seconds()),
             lines=self._lines,
         )
-        if self._states.due(state != self._told and self._session.connected) and self._session.publish(
+        if self._states.due(state != self._told and self._online) and self._session.publish(
             self._state, encode_state(state), retain=True
         ):
             self._told = state

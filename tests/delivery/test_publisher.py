@@ -147,7 +147,7 @@ def test_what_is_acknowledged_is_noted_for_the_next_start_and_not_sent_again(
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(3)
-        until(lambda: len(collector.batches) == 3, "three batches")
+        until(lambda: len(collector.batches) >= 3, "three batches")
         collector.acknowledge(gateway.outbox.epoch, 2)
         until(lambda: gateway.outbox.acknowledged() == 2, "the note")
     with running(path, broker) as gateway:
@@ -167,12 +167,32 @@ def test_without_an_acknowledgement_everything_goes_again_after_a_while(
     assert collector.batches[:2] == collector.batches[2:4]
 
 
+def test_a_lost_connection_sends_again_what_nobody_acknowledged(
+    path: Path, broker: Any, collector: ScriptedCollector
+) -> None:
+    with running(path, broker) as gateway:
+        gateway.commit(3)
+        until(lambda: len(collector.batches) >= 3, "three batches")
+        push_out(broker, f"kaukoluenta-gateway-{NAME}")
+        until(lambda: len(collector.batches) >= 6, "all three again")
+    assert collector.seqs()[3:6] == [1, 2, 3]
+
+
+def push_out(broker: Any, client_id: str) -> None:
+    """A broker ends a session when another client comes with its name."""
+    connected: list[bool] = []
+    other = MqttSession(over_tcp(broker), client_id, on_connect=lambda: connected.append(True))
+    other.start()
+    until(lambda: connected, "the other's connection")
+    other.stop()
+
+
 def test_a_broker_killed_and_back_without_its_memory_loses_nothing(
     path: Path, broker: Any, collector: ScriptedCollector
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(2)
-        until(lambda: len(collector.batches) == 2, "two batches")
+        until(lambda: len(collector.batches) >= 2, "two batches")
         broker.kill()
         gateway.commit(2)
         broker.start()
@@ -194,9 +214,9 @@ def test_a_hole_is_sent_again_at_once_and_nothing_else(
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(6)
-        until(lambda: len(collector.batches) == 6, "six batches")
+        until(lambda: len(collector.batches) >= 6, "six batches")
         collector.acknowledge(gateway.outbox.epoch, 6, (2, 2), (4, 5))
-        until(lambda: len(collector.batches) == 9, "the three missing")
+        until(lambda: len(collector.batches) >= 9, "the three missing")
         assert collector.seqs()[6:] == [2, 4, 5]
         assert gateway.outbox.acknowledged() <= 1
 
@@ -231,12 +251,12 @@ def test_an_acknowledgement_that_cannot_be_true_changes_nothing(
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(3)
-        until(lambda: len(collector.batches) == 3, "three batches")
+        until(lambda: len(collector.batches) >= 3, "three batches")
         collector.say(octets.replace(b"EPOCH", gateway.outbox.epoch.encode()))
         collector.acknowledge(gateway.outbox.epoch, 1)
         until(lambda: gateway.outbox.acknowledged() == 1, "the true acknowledgement")
         gateway.commit()
-        until(lambda: len(collector.batches) == 4, "the next batch")
+        until(lambda: len(collector.batches) >= 4, "the next batch")
 
 
 def test_a_collector_that_lost_its_store_gets_everything_that_is_kept(
@@ -244,11 +264,11 @@ def test_a_collector_that_lost_its_store_gets_everything_that_is_kept(
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(4)
-        until(lambda: len(collector.batches) == 4, "four batches")
+        until(lambda: len(collector.batches) >= 4, "four batches")
         collector.acknowledge(gateway.outbox.epoch, 4)
         until(lambda: gateway.outbox.acknowledged() == 4, "the note")
         collector.acknowledge(gateway.outbox.epoch, 0)
-        until(lambda: len(collector.batches) == 8, "the replay")
+        until(lambda: len(collector.batches) >= 8, "the replay")
     assert collector.seqs()[4:] == [1, 2, 3, 4]
 
 
@@ -257,7 +277,7 @@ def test_acknowledged_batches_go_when_they_are_old_enough_by_the_gateways_clock(
 ) -> None:
     with running(path, broker, keep_acknowledged="2d") as gateway:
         gateway.commit(5)
-        until(lambda: len(collector.batches) == 5, "five batches")
+        until(lambda: len(collector.batches) >= 5, "five batches")
         gateway.now = SLOT + timedelta(days=2, hours=2, minutes=30)
         collector.acknowledge(gateway.outbox.epoch, 4)
         until(lambda: gateway.outbox.span()[0] == 4, "the three oldest to go")
@@ -304,7 +324,7 @@ def test_a_broken_file_is_told_to_whoever_can_start_again(
 ) -> None:
     with running(path, broker) as gateway:
         gateway.commit(400)
-        until(lambda: len(collector.batches) == SIZE, "a full window")
+        until(lambda: len(collector.batches) >= SIZE, "a full window")
         with gateway.outbox._using() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA cache_size = 1")

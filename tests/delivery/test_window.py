@@ -71,6 +71,14 @@ def test_a_collector_that_lost_its_store_is_sent_everything_that_is_kept() -> No
     assert send(window, head=5, oldest=3) == [3, 4, 5]
 
 
+def test_a_collector_restored_while_batches_are_under_way_is_sent_what_it_lost_too() -> None:
+    window = SendWindow(0, SIZE)
+    send(window, head=5)
+    window.acknowledged(ack(3), head=5)
+    window.acknowledged(ack(1), head=5)
+    assert send(window, head=5) == [2, 3, 4, 5]
+
+
 def test_pruned_batches_that_a_collector_misses_do_not_stop_the_rest() -> None:
     window = SendWindow(0, SIZE)
     window.acknowledged(ack(8, (1, 8)), head=20)
@@ -94,7 +102,8 @@ class Collector:
         return ack(upto, *((seq, seq) for seq in range(1, upto) if seq not in self.held))
 
 
-steps = st.lists(st.sampled_from(["batch", "deliver", "lose", "twice", "ack", "reconnect", "overtake"]))
+STEPS = ["batch", "deliver", "lose", "twice", "ack", "reconnect", "overtake", "restore"]
+steps = st.lists(st.sampled_from(STEPS))
 
 
 @given(steps)
@@ -114,11 +123,13 @@ def test_after_any_history_a_quiet_time_delivers_everything(history: list[str]) 
                 wire.append(wire.pop(0))
             case "ack":
                 assert window.acknowledged(collector.acknowledgement(), head)
+                assert window.settled <= len(collector.held)
             case "reconnect":
                 window.start_over()
+            case "restore":
+                collector.held = {seq for seq in collector.held if seq % 2}
         wire += send(window, head)
         assert window.in_flight <= SIZE
-        assert window.settled <= len(collector.held)
     for _ in range(head + 1):
         window.start_over()
         collector.held.update(send(window, head))
