@@ -63,7 +63,7 @@ class ModbusClient:
         self.link, self._timeout_s = link, timeout_s
         self._client: _Client | None = None
         self._listener = Listener(link.framing)
-        self._debts = Debts()
+        self._debts = Debts(numbered=link.framing is Framing.TCP)
         self._connection = 0
         self._transaction = secrets.randbelow(_LAST_TRANSACTION)  # an earlier process began somewhere else
         self._unheard = self._fruitless = 0
@@ -138,8 +138,8 @@ class ModbusClient:
     async def _ready_for(self, question: Question) -> _Client:
         """A connection on which no answer can be taken for that to `question` but its own."""
         signature, late, clock = question.signature, self._listener.late, asyncio.get_running_loop().time
-        is_rtu, waited = self.link.framing is Framing.RTU, False
-        while is_rtu and self._debts.is_due(signature, late[signature], clock()):
+        waited = False
+        while self._debts.is_due(signature, late[signature], clock()):
             await asyncio.sleep(_LISTEN_S)
             waited = True
         if self._debts.settle(signature, late[signature], self._connection) or self._unheard >= _DEAF:
@@ -147,7 +147,7 @@ class ModbusClient:
         if self._client is None or not self._client.connected:
             self.close()
             self._client = await self._connect()
-        if is_rtu:
+        if self.link.framing is Framing.RTU:
             await self._hear_out(restless=waited)
         return self._client
 

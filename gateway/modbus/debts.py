@@ -26,9 +26,13 @@ class _Debt:
 
 
 class Debts:
-    """What is owed, by the shape of the answer."""
+    """What is owed, by the shape of the answer.
 
-    def __init__(self) -> None:
+    `numbered`: answers bear a number, so that a late one is known whenever it comes and is not waited for.
+    """
+
+    def __init__(self, *, numbered: bool) -> None:
+        self._numbered = numbered
         self._debts: dict[Signature, _Debt] = {}
 
     def add(self, signature: Signature, until: float, connection: int) -> None:
@@ -45,13 +49,13 @@ class Debts:
     def is_due(self, signature: Signature, heard: int, now: float) -> bool:
         """Whether an answer may still come, when `heard` have."""
         debt = self._debts.get(signature)
-        return debt is not None and heard < debt.answers and now < debt.until
+        return debt is not None and not self._numbered and heard < debt.answers and now < debt.until
 
     def settle(self, signature: Signature, heard: int, connection: int) -> bool:
         """Take note of what was heard, or never came. True: this connection may still bring it."""
         debt = self._debts.pop(signature, None)
         if debt is None or heard >= debt.answers:
             return False
-        if not debt.overtaken:  # a question in its place may yet get its answer
+        if not (debt.overtaken or self._numbered):  # a question in its place may yet get its answer
             self._debts[signature] = replace(debt, answers=debt.answers - heard)
         return debt.connection == connection
