@@ -55,7 +55,7 @@ class ScanRow:
     @property
     def address(self) -> int | None:
         """The primary address that was asked."""
-        return int(self.asked) if self.asked.isdecimal() and len(self.asked) <= 3 else None
+        return int(self.asked) if self.asked.isdecimal() else None
 
 
 class Walk(Protocol):

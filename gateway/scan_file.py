@@ -27,24 +27,30 @@ _SCAN_NOTE = (
 
 
 class ScanFile:
-    """One file under way. Nothing is written before `save`.
+    """One file under way. Nothing is written before `save`. `known` are meters that the config lists already.
 
     Raises:
         ConfigurationInvalid: there is a file, but not of this form.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: Iterable[MeterSettings] = ()) -> None:
         self._path = path
-        self._text, self._scan, self._listed = _HEAD, ScanTable(), list[MeterSettings]()
+        self._text, self._scan, self._listed = _HEAD, ScanTable(), list(known)
         if path.exists():
             content = load_meters_file(path)
             self._text = _SCAN_TABLE.sub("", path.read_text(encoding="utf-8")).replace(_SCAN_NOTE + "\n", "")
-            self._scan, self._listed = content.scan or ScanTable(), list(content.meter)
+            self._scan = content.scan or ScanTable()
+            self._listed += content.meter
 
     @property
     def pending(self) -> tuple[str, ...]:
         """What an earlier scan left to be asked; nothing when it came to its end."""
         return self._scan.pending
+
+    @property
+    def is_clear(self) -> bool:
+        """Meters are listed, and the scan met nobody who cannot be read."""
+        return bool(self._listed) and not self._scan.collision + self._scan.answered
 
     def begin(self, pending: Iterable[str]) -> None:
         """Begin a scan anew, its meters kept."""
@@ -52,25 +58,19 @@ class ScanFile:
 
     def add(self, row: ScanRow, left: tuple[str, ...]) -> str:
         """Take in what was found, and what is `left` to be asked; a remark about it, if one is due."""
-        marks = {state: [*getattr(self._scan, state)] for state in ("collision", "answered")}
-        if row.state in marks and row.final:
-            marks[row.state].append(row.asked)
-        self._scan = ScanTable(pending=left, **{state: tuple(asked) for state, asked in marks.items()})
+        self._scan = _noted(self._scan, row, left)
         if row.state != "decoded":
             return ""
         if row.meter is None:
             self._append(_unnamed(row))
             return ""
-        listed = [meter for meter in self._listed if meter.id == row.meter]
-        if listed:
-            return _moved(listed[0], row)
-        taken = [
-            meter for meter in self._listed if meter.address is not None and meter.address == row.address
-        ]
-        if taken:
-            return f"not listed: the file has {taken[0].id} at this address"
-        self._listed.append(MeterSettings(id=row.meter, address=row.address))
-        self._append(_meter(row))
+        address = row.address or None  # 0 is no address of its own: such a meter is selected by its id
+        if same := [meter for meter in self._listed if meter.id == row.meter]:
+            return _otherwise(same[0], address)
+        if there := [meter for meter in self._listed if address and meter.address == address]:
+            return f"not listed: the config has {there[0].id} at this address"
+        self._listed.append(MeterSettings(id=row.meter, address=address))
+        self._append(_meter(row, address))
         return ""
 
     def save(self) -> None:
@@ -89,16 +89,25 @@ class ScanFile:
             self._text = f"{self._text.rstrip()}\n\n{block}"
 
 
-def _moved(meter: MeterSettings, row: ScanRow) -> str:
+def _noted(scan: ScanTable, row: ScanRow, left: tuple[str, ...]) -> ScanTable:
+    """The scan's own note after this row."""
+    collision, answered = (
+        (*asked, row.asked) if row.final and row.state == state else asked
+        for state, asked in (("collision", scan.collision), ("answered", scan.answered))
+    )
+    return ScanTable(pending=left, collision=collision, answered=answered)
+
+
+def _otherwise(meter: MeterSettings, address: int | None) -> str:
     """A remark where the file says otherwise than the bus; the file is right until a person decides."""
-    if row.address in (None, meter.address):
+    if address in (None, meter.address):
         return ""
     return "listed " + ("without address" if meter.address is None else f"with address {meter.address}")
 
 
-def _meter(row: ScanRow) -> str:
-    address = "" if row.address is None else f"address = {row.address}\n"
-    return f'[[meter]] # {_about(row)}\nid = "{row.meter}"\n{address}'
+def _meter(row: ScanRow, address: int | None) -> str:
+    addressed = "" if address is None else f"address = {address}\n"
+    return f'[[meter]] # {_about(row)}\nid = "{row.meter}"\n{addressed}'
 
 
 def _unnamed(row: ScanRow) -> str:

@@ -37,6 +37,8 @@ def scan_line(
 ) -> int:
     """Ask the addresses `pending`, or what an unfinished scan of such left in `out`; the exit code.
 
+    That is 1 when the line holds nobody, or somebody who cannot be read.
+
     Raises:
         UsageError: no M-Bus line, or no addresses. ConfigurationInvalid: the file. LineDown: the link.
     """
@@ -45,7 +47,7 @@ def scan_line(
             f"Line {line.name} speaks Modbus: its meters do not say who they are.",
             remedy="Scan M-Bus lines only; write a Modbus meter's unit id and profile into the config.",
         )
-    file = ScanFile(out) if out else None
+    file = ScanFile(out, line.meter) if out else None
     walk = _walk(file, pending, attempts, hex_digits)
     rows = _Rows(as_json)
     profiles = shipped_profiles()
@@ -61,7 +63,8 @@ def scan_line(
         asyncio.run(_ask(line, walk, take))
     finally:
         rows.end(walk.left(), out)
-    return rows.exit_code
+    is_clear = file.is_clear if file else rows.found
+    return 0 if is_clear and not rows.trouble else 1
 
 
 def _walk(file: ScanFile | None, pending: str, attempts: int, hex_digits: bool) -> Walk:
@@ -92,21 +95,17 @@ class _Rows:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json, self._live = as_json, sys.stdout.isatty() and not as_json
+        self.found = self.trouble = False
         self._counts: Counter[str] = Counter()
         self._without_profile: set[str] = set()
         if not as_json:
             self._write(_cells(_HEADING))
 
-    @property
-    def exit_code(self) -> int:
-        """1 when nobody was found, or somebody who cannot be read."""
-        return (
-            0 if self._counts["decoded"] and not self._counts["collision"] + self._counts["answered"] else 1
-        )
-
     def show(self, row: ScanRow, remark: str) -> None:
         if row.final or row.state == "decoded":
             self._counts[row.state] += 1
+            self.found |= row.meter is not None
+            self.trouble |= row.meter is None and row.state != "silent"
         if row.meter and not row.profile:
             self._without_profile.add(
                 f"{row.manufacturer} version {row.version:02X}h medium {row.medium:02X}h"
