@@ -120,10 +120,8 @@ class _Rows:
         """What it came to, for people, on stderr."""
         if self._live:
             self._write("", passing=True)
-        found = (
-            ", ".join(f"{count} {state}" for state, count in sorted(self._counts.items())) or "nothing asked"
-        )
-        told = [f"{found}.{f' Written to {out}.' if out else ''}"]
+        counts = [f"{count} {state}" for state, count in sorted(self._counts.items())] or ["nothing asked"]
+        told = [f"{', '.join(counts)}.{f' Written to {out}.' if out else ''}"]
         if left:
             again = "The same command goes on there." if out else "With --out FILE it could go on there."
             told.append(f"Stopped before {left[0]}. {again}")
@@ -131,9 +129,9 @@ class _Rows:
             told.append(
                 f"No profile of its own: {model}. Standard records are read all the same; see {_HOW_TO}."
             )
-        if not left and not self._counts["decoded"]:
+        if set(self._counts) == {"silent"}:
             told.append(
-                "Nobody answered whom one can name. Check the converter, its wires and the baud rate."
+                "Nobody answered. If somebody should: look at the converter, its wires, the baud rate."
             )
         sys.stderr.write("\n".join(told) + "\n")
 
