@@ -137,11 +137,10 @@ def _from(least: int, most: int) -> Any:
 
 def _offset(text: str) -> timedelta:
     """`+02:00`, for argparse."""
-    match = re.fullmatch(r"([+-])(\d\d):([0-5]\d)", text)
-    if not match or int(match[2]) > 14:
+    match = re.fullmatch(r"\+(0\d|1[0-4]):([0-5]\d)", text)
+    if not match:
         raise argparse.ArgumentTypeError(f"{text} is no offset like +02:00")
-    ahead = timedelta(hours=int(match[2]), minutes=int(match[3]))
-    return ahead if match[1] == "+" else -ahead
+    return timedelta(hours=int(match[1]), minutes=int(match[2]))
 
 
 def _run(chosen: argparse.Namespace) -> int:
