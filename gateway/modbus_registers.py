@@ -46,6 +46,14 @@ class Image:
     def __init__(self, answers: Iterable[tuple[Span, Sequence[int]]]) -> None:
         self._answers = tuple(answers)
 
+    def at(self, function: int, address: int, count: int) -> Sequence[int]:
+        """So many registers from an address on; none when no one answer has them all."""
+        for where, registers in self._answers:
+            start = address - where.address
+            if where.function == function and 0 <= start <= where.count - count:
+                return registers[start : start + count]
+        return ()
+
     def all_at(self, span: Span) -> list[Sequence[int]]:
         """The registers of a span in every answer that has them all."""
         return [
@@ -75,9 +83,8 @@ class Map:
 
     def registers(self, point: Point, place: Place | UnitText) -> Sequence[int]:
         """The registers of a place. None at all when the device did not give them."""
-        span = Span(point.fc or self.layout.function, place.addr - self.layout.base, place.width)
-        found = self._image.all_at(span)
-        return found[0] if found else ()
+        function = point.fc or self.layout.function
+        return self._image.at(function, place.addr - self.layout.base, place.width)
 
     def number(self, point: Point, place: Place) -> Decimal | None:
         """The number at a place: None when it is none, or not there."""
@@ -243,13 +250,13 @@ def serial_in(laid: Map) -> str | None:
     return None if number is None else f"{number:f}"
 
 
-def serial_fits(laid: Map, plate: str) -> bool | None:
-    """Whether it is the meter with this number on its plate. None: the map has no serial number.
+def serial_fits(laid: Map, plate: str | None) -> bool | None:
+    """Whether it is the meter with this number on its plate. None: its map has none, or no plate was seen.
 
     Leading zeros do not count. A number kept in a float is as good as the float is: 24 bits of it.
     """
     point, said = laid.profile.role(SERIAL), serial_in(laid)
-    if point is None:
+    if point is None or plate is None:
         return None
     if said is None:
         return False
@@ -259,11 +266,17 @@ def serial_fits(laid: Map, plate: str) -> bool | None:
     return said.upper().lstrip("0") == plate.upper().lstrip("0")
 
 
-def evidence(profile: ModbusProfile, function: int, base: int, image: Image, plate: str) -> list[Evidence]:
-    """What the registers say in each order of words that could be; in one where the map leaves none open."""
+def evidence(
+    profile: ModbusProfile, function: int, base: int, image: Image, plate: str | None
+) -> list[Evidence]:
+    """What the registers say in each order of words that could be; in one where the map leaves none open.
+
+    Temperatures are evidence where something is open, or no plate is at hand.
+    """
     orders = [Words(order, profile.read.byte_order) for order in profile.read.word_orders]
     maps = [Map(profile, image, Layout(function, base, order)) for order in orders]
-    points = [point for point in profile.registers if point.name in _TEMPERATURES]
+    tells = _TEMPERATURES if profile.has_to_be_probed or plate is None else ()
+    points = [point for point in profile.registers if point.name in tells]
     return [
         Evidence(
             laid.layout, {point.name: _scaled(laid, point) for point in points}, serial_fits(laid, plate)

@@ -22,6 +22,7 @@ class Readout:
 
     `absent` says why a register that the profile knows was not given: an error value, no unit. `read_at`
     (UTC) is there when the answer came from a converter's memory: the instant that it says it read the meter.
+    `shown` tells what the meter itself had to show because its profile leaves it open.
     """
 
     registers: Mapping[str, Amount]
@@ -32,6 +33,7 @@ class Readout:
     info_code: str | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     read_at: datetime | None = None
+    shown: tuple[str, ...] = ()
 
 
 class ReadFailed(Unreachable):

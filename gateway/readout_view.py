@@ -50,6 +50,7 @@ def answer_json(answer: Answer, *, stored: bool) -> dict[str, Any]:
         "info_code": readout.info_code,
         "registers": {name: {"value": f"{a.value:f}", "unit": a.unit} for name, a in travelling.items()},
         "absent": dict(readout.absent),
+        **({"shown": list(readout.shown)} if readout.shown else {}),
         **(report_json(report, stored=stored) if report else {}),
         "raw": [octets.hex().upper() for octets in readout.raw],
     }
@@ -61,6 +62,7 @@ def _print_tables(content: dict[str, Any], report: Report | None, stored: bool) 
     registers = [(name, amount["value"], amount["unit"]) for name, amount in content["registers"].items()]
     absent = [(name, f"absent: {reason}", "") for name, reason in content["absent"].items()]
     _print_rows(("register", "value", "unit"), [*registers, *absent])
+    _print_rows(("shown by the meter",), [(shown,) for shown in content.get("shown", ())])
     if report and stored:
         _print_rows(("stored", "register", "value", "unit"), [*stored_rows(report.stored)])
     if report:

@@ -63,6 +63,7 @@ class ModbusClient:
         self.link, self._timeout_s = link, timeout_s
         self._client: _Client | None = None
         self._listener = Listener(link.framing)
+        self._framer = _StrictFramer(link.framing, self._listener)
         self._debts = Debts(numbered=link.framing is Framing.TCP)
         self._connection = 0
         self._transaction = secrets.randbelow(_LAST_TRANSACTION)  # an earlier process began somewhere else
@@ -93,7 +94,7 @@ class ModbusClient:
 
     def doubts(self, unit: int) -> int:
         """How many answers of this unit came that nobody waited for: one taken before may have been older."""
-        return self._listener.doubts[unit]
+        return self._listener.doubts.get(unit, 0)
 
     def close(self) -> None:
         """Give the link back. The next question connects anew."""
@@ -104,7 +105,7 @@ class ModbusClient:
     async def _put(self, client: _Client, question: Question) -> Verdict:
         timeout_s = self._timeout_s or self.link.answer_s(question.count)
         asked = asyncio.get_running_loop().time()
-        framer, heard = _framer(client), self._listener.octets
+        framer, heard = self._framer, self._listener.octets
         framer.question = question
         client.ctx.comm_params.timeout_connect = timeout_s  # pymodbus has one time-out for both
         read = (
@@ -126,8 +127,9 @@ class ModbusClient:
             raise no_answer(question, self._listener) from None
         finally:
             self._transaction = client.ctx.next_tid
-        until = asyncio.get_running_loop().time() + timeout_s
-        self._debts.overtake(question.signature, until, self._connection)
+        if self._debts:
+            until = asyncio.get_running_loop().time() + timeout_s
+            self._debts.overtake(question.signature, until, self._connection)
         assert framer.verdict is not None  # pymodbus returns nothing but what the framer gave it
         return framer.verdict
 
@@ -137,12 +139,8 @@ class ModbusClient:
 
     async def _ready_for(self, question: Question) -> _Client:
         """A connection on which no answer can be taken for that to `question` but its own."""
-        signature, late, clock = question.signature, self._listener.late, asyncio.get_running_loop().time
-        waited = False
-        while self._debts.is_due(signature, late[signature], clock()):
-            await asyncio.sleep(_LISTEN_S)
-            waited = True
-        if self._debts.settle(signature, late[signature], self._connection) or self._unheard >= _DEAF:
+        waited = bool(self._debts) and await self._settle_debts(question)
+        if self._unheard >= _DEAF:
             self.close()
         if self._client is None or not self._client.connected:
             self.close()
@@ -151,6 +149,17 @@ class ModbusClient:
             await self._hear_out(restless=waited)
         return self._client
 
+    async def _settle_debts(self, question: Question) -> bool:
+        """Wait for what may be taken for the answer to `question`; whether that was so."""
+        signature, late, clock = question.signature, self._listener.late, asyncio.get_running_loop().time
+        waited = False
+        while self._debts.is_due(signature, late[signature], clock()):
+            await asyncio.sleep(_LISTEN_S)
+            waited = True
+        if self._debts.settle(signature, late[signature], self._connection):
+            self.close()
+        return waited
+
     async def _hear_out(self, *, restless: bool) -> None:
         """Keep the silence between frames, and take what has arrived: it is older than the next question.
 
@@ -158,11 +167,11 @@ class ModbusClient:
         """
         await asyncio.sleep(self.link.silence_s)
         await asyncio.sleep(0)
+        if not (restless or self._listener.is_restless):
+            return
         clock = asyncio.get_running_loop().time
         latest, heard = clock() + self.link.answer_s(MOST_REGISTERS), -1
-        while (
-            (restless or self._listener.is_restless) and heard != self._listener.octets and clock() < latest
-        ):
+        while heard != self._listener.octets and clock() < latest:
             heard = self._listener.octets
             await asyncio.sleep(_SETTLE_S)
 
@@ -171,7 +180,7 @@ class ModbusClient:
         begun, timeout_s = clock(), self._timeout_s or self.link.answer_s(0)
         for pause_s in _CONNECT_PAUSES_S[min(self._fruitless, 2) :]:
             await asyncio.sleep(pause_s * (0.75 + secrets.randbelow(51) / 100))
-            client = _open(self.link, self._listener, timeout_s)
+            client = _open(self.link, self._listener, self._framer, timeout_s)
             if await client.connect():
                 client.ctx.next_tid = self._transaction
                 self._connection += 1
@@ -209,16 +218,10 @@ class _StrictFramer(FramerBase):
         return len(data), ModbusPDU(dev_id=exp_devid)
 
 
-def _framer(client: _Client) -> _StrictFramer:
-    framer = client.ctx.framer
-    assert isinstance(framer, _StrictFramer)
-    return framer
-
-
-def _open(link: Link, listener: Listener, timeout_s: float) -> _Client:
+def _open(link: Link, listener: Listener, framer: _StrictFramer, timeout_s: float) -> _Client:
     """A client that asks once, never reconnects by itself, and parses with our framer."""
     client = _serial_client(link, timeout_s) if isinstance(link, SerialLink) else _tcp_client(link, timeout_s)
-    client.ctx.framer = _StrictFramer(link.framing, listener)
+    client.ctx.framer = framer
     client.ctx.max_buffer_size = _MOST_OCTETS
     client.ctx.trace_connect = partial(_connection_changed, client.ctx, listener)
     client.set_max_no_responses(_NEVER)

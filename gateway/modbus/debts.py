@@ -35,6 +35,9 @@ class Debts:
         self._numbered = numbered
         self._debts: dict[Signature, _Debt] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._debts)
+
     def add(self, signature: Signature, until: float, connection: int) -> None:
         """A question was given up. Its answer may come until then."""
         before = self._debts.get(signature)

@@ -10,7 +10,7 @@ Feed octets as they arrive and take events until NEED_DATA.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -46,10 +46,10 @@ class Question:
     function: int
     address: int
     count: int
+    signature: Signature = field(init=False, repr=False, compare=False)
 
-    @property
-    def signature(self) -> Signature:
-        return Signature(self.unit, self.function, self.count)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signature", Signature(self.unit, self.function, self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,9 @@ class AnswerReader:
 
     def _next_on_tcp(self) -> AnswerEvent | NeedData:
         buffer = self._buffer
-        length, own = _mbap_length(buffer), self._own_head()
+        length = _mbap_length(buffer)
+        is_own = length is not None and int.from_bytes(buffer[:2], "big") == self._transaction
+        own = 0 if is_own else self._own_head()
         if length is not None and length <= min(len(buffer), own or len(buffer)):
             return self._judge(self._take(length), 6)
         if own:

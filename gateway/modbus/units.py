@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -61,6 +62,7 @@ _VIF_TIMES: Final = {
 }
 
 
+@lru_cache(maxsize=256)
 def unit_named(text: str) -> ScaledUnit | None:
     """The unit that a device writes like this, whatever its case."""
     name = text.strip().lower()

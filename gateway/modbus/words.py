@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final, Literal, NamedTuple
 
@@ -87,23 +87,21 @@ def shortest_decimal(kind: str, value: float) -> Decimal:
     for digits in range(safe, enough):
         for text in _with_digits(value, digits):
             if _rounded(kind, float(text)) == value:
-                return _plain(Decimal(text))
-    return _plain(Decimal(f"{value:.{enough}g}"))
+                return _plain(text)
+    return _plain(f"{value:.{enough}g}")
 
 
-def _with_digits(value: float, digits: int) -> tuple[str, ...]:
+def _with_digits(value: float, digits: int) -> Iterator[str]:
     """The decimals of so many digits around a float; the nearest first.
 
     At a power of two the floats below lie closer than those above, so that the nearest decimal may belong to
     a neighbour although the one on the other side would do.
     """
-    nearest = f"{value:.{digits}g}"
-    if math.frexp(value)[0] not in (0.5, -0.5):
-        return (nearest,)
-    exact = Decimal(value)
-    step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
-    around = (exact.quantize(step, rounding) for rounding in (ROUND_FLOOR, ROUND_CEILING))
-    return (nearest, *map(str, around))
+    yield f"{value:.{digits}g}"
+    if abs(math.frexp(value)[0]) == 0.5:
+        exact = Decimal(value)
+        step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+        yield from (str(exact.quantize(step, rounding)) for rounding in (ROUND_FLOOR, ROUND_CEILING))
 
 
 def _rounded(kind: str, value: float) -> float:
@@ -111,8 +109,11 @@ def _rounded(kind: str, value: float) -> float:
     return rounded
 
 
-def _plain(value: Decimal) -> Decimal:
-    value = value.normalize()
+def _plain(text: str) -> Decimal:
+    """Its decimal, without zeros at its end and without a positive exponent."""
+    if "e" not in text and "E" not in text:
+        return Decimal(text)
+    value = Decimal(text).normalize()
     exponent = value.as_tuple().exponent
     return value.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else value
 
