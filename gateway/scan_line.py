@@ -18,7 +18,6 @@ from gateway.mbus_profile import shipped_profiles
 from gateway.scan import ScanRow, Walk, row_of, walk_of
 from gateway.scan_file import ScanFile
 from gateway.settings import LineSettings
-from kaukoluenta.errors import UsageError
 
 PRIMARY, SECONDARY = "1-250", "FFFFFFFF"
 _HEADING = ("asked", "state", "meter", "version", "medium", "profile", "")
@@ -40,13 +39,12 @@ def scan_line(
     That is 1 when the line holds nobody, or somebody who cannot be read.
 
     Raises:
-        UsageError: no M-Bus line, or no addresses. ConfigurationInvalid: the file. LineDown: the link.
+        UsageError: no such addresses. ConfigurationInvalid: the file. LineDown: the link.
     """
-    if line.protocol != "mbus":
-        raise UsageError(
-            f"Line {line.name} speaks Modbus: its meters do not say who they are.",
-            remedy="Scan M-Bus lines only; write a Modbus meter's unit id and profile into the config.",
-        )
+    if line.protocol == "modbus":
+        from gateway.modbus_scan import scan_modbus_line  # imports pymodbus, which is slow to start
+
+        return scan_modbus_line(line, pending, as_json=as_json)
     file = ScanFile(out, line.meter) if out else None
     walk = _walk(file, pending, attempts, hex_digits)
     rows = _Rows(as_json)

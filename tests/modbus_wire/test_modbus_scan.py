@@ -1,0 +1,105 @@
+"""A scan of a Modbus line shows who answers, and the evidence by which a person decides what it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.modbus.frames import Framing
+from gateway.modbus_bus import Bus
+from gateway.modbus_map import ModbusProfile
+from gateway.modbus_profile import profile_for, shipped_profiles
+from gateway.modbus_scan import UnitRow, _show, profiles_of, scan_units, units_of
+from gateway.readout import LineDown
+from gateway.settings import LineSettings
+from kaukoluenta.errors import UsageError
+from simulator.modbus_device import ModbusBus, ModbusMeter
+from simulator.modbus_server import Converter
+from tests.modbus_wire.virtual_line import MAP, MIDNIGHT, f32, laid_out, meter
+
+SWAPPED = [word for high, low in [f32(78.5), f32(41.25)] for word in (low, high)]
+SUPERCAL = ModbusMeter(
+    6,
+    lambda now: laid_out(
+        {700: [1, 0, *reversed(f32(21.5))], 720: [1, 0, *SWAPPED], 730: [1, 0, *reversed(f32(37.25))]}
+    ),
+    functions=(4,),
+)
+
+
+def line_at(port: int) -> LineSettings:
+    return LineSettings(name="line", protocol="modbus", link=f"tcp://127.0.0.1:{port}", timeout_s=0.1)
+
+
+async def scan(meters: list[ModbusMeter], units: range, profiles: list[ModbusProfile]) -> list[UnitRow]:
+    converter = Converter(ModbusBus(Framing.TCP, meters), lambda: MIDNIGHT)
+    bus = Bus(line_at(await converter.start()))
+    try:
+        return [row async for row in scan_units(bus, units, profiles)]
+    finally:
+        bus.close()
+        await converter.stop()
+
+
+def test_a_scan_shows_who_answers_and_which_map_makes_sense(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(MAP.replace("s16", "u16"), encoding="utf-8")
+    profiles = [profile_for(str(file), {}), shipped_profiles()["sontex-supercal-531"]]
+    silent, own, other = asyncio.run(scan([meter(5), SUPERCAL], range(4, 7), profiles))
+    assert (silent.state, own.state, other.state) == ("silent", "decoded", "decoded")
+    (candidate,) = own.candidates
+    assert (candidate.profile, candidate.fits, candidate.serial) == ("own", True, "41000005")
+    assert candidate.registers["energy"] == "5000.00 kWh"
+    (candidate,) = other.candidates
+    assert candidate.profile == "sontex-supercal-531"
+    assert candidate.registers["flow_temperature"] == "78.5 degC"
+    big, little = candidate.evidence
+    assert big.startswith("function 4, first register 0, big word first: flow_temperature None")
+    assert little.startswith("function 4, first register 0, little word first: flow_temperature 78.5")
+
+
+def test_a_scan_of_a_line_that_is_not_there_says_so() -> None:
+    async def scenario() -> None:
+        converter = Converter(ModbusBus(Framing.TCP, []), lambda: MIDNIGHT)
+        port = await converter.start()
+        await converter.stop()
+        bus = Bus(line_at(port))
+        with pytest.raises(LineDown):
+            async for _ in scan_units(bus, range(1, 3), []):
+                pass
+
+    asyncio.run(scenario())
+
+
+def test_a_scan_prints_rows_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario(as_json: bool) -> int:
+        converter = Converter(ModbusBus(Framing.TCP, [SUPERCAL]), lambda: MIDNIGHT)
+        line = line_at(await converter.start())
+        code = await _show(line, range(6, 8), as_json)
+        await converter.stop()
+        return code
+
+    assert asyncio.run(scenario(True)) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["unit"], row["state"]) for row in rows] == [(6, "decoded"), (7, "silent")]
+    assert asyncio.run(scenario(False)) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("unit 6: decoded\n")
+    assert "sontex-supercal-531: makes sense" in printed
+    assert "energy absent: no number" not in printed
+
+
+def test_units_are_numbers_that_a_unit_can_have() -> None:
+    assert units_of("1-250", line_at(1)) == range(1, 251)
+    assert units_of("7", line_at(1)) == range(7, 8)
+    rtu = LineSettings(name="line", protocol="modbus", link="rtu+tcp://127.0.0.1:1")
+    assert units_of("1-250", rtu) == range(1, 248)
+    for text in ("0-5", "9-3", "FFFFFFFF", "248"):
+        with pytest.raises(UsageError, match="no unit ids"):
+            units_of(text, rtu)
+    assert {profile.name for profile in profiles_of(rtu)} == {
+        profile.name for profile in shipped_profiles().values() if profile.registers
+    }
