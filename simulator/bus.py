@@ -12,15 +12,17 @@ import json
 import os
 import tty
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from gateway.mbus.link import NEED_DATA, Garbled, LinkReader
 from kaukoluenta.runtime.clock import Clock
-from simulator.faults import fault_finder
+from simulator.faults import FaultKind, fault_finder
+from simulator.modbus_device import ModbusFault
+from simulator.modbus_meters import serve_modbus_line
 from simulator.slave import SlaveLine
-from simulator.town import Town
+from simulator.town import BusLine, Town
 
 _BITS_PER_OCTET = 11
 _GAP_BITS = 11  # between request and answer, at least (EN 13757-2)
@@ -152,14 +154,22 @@ def _write_or_lose(bus: int, octets: bytes) -> None:
 async def serve_town(
     town: Town, clock: Clock, *, baud: int | None = None
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Serve all lines of the town while the context lasts; gives each line's port by its name."""
-    fault_at = fault_finder(town.faults)
+    """Serve all lines of the town while the context lasts; gives each line's port by its name.
+
+    `baud` is that of the M-Bus lines.
+    """
     async with AsyncExitStack() as lines:
         ports = {}
-        for bus_line in town.lines:
-            line = SlaveLine(town.seed, bus_line.meters, fault_at)
-            ports[bus_line.name] = await lines.enter_async_context(serve_line(line, clock, baud=baud))
+        for line in town.lines:
+            ports[line.name] = await lines.enter_async_context(_serve(town, line, clock, baud))
         yield ports
+
+
+def _serve(town: Town, line: BusLine, clock: Clock, baud: int | None) -> AbstractAsyncContextManager[int]:
+    if line.protocol == "modbus":
+        return serve_modbus_line(line.meters, clock, fault_finder(town.faults, ModbusFault))
+    slaves = SlaveLine(town.seed, line.meters, fault_finder(town.faults, FaultKind))
+    return serve_line(slaves, clock, baud=baud)
 
 
 async def run_town(town: Town, clock: Clock, ports_file: Path) -> None:

@@ -10,14 +10,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import TypeVar
 
+from simulator import modbus_device
 from simulator.chance import between, draw, shuffled
 from simulator.heat import HOUR
 from simulator.meters import NO_ADDRESS, Meter
+from simulator.modbus_device import ModbusFault
 
 
 class FaultKind(Enum):
-    """How a meter answers wrongly, or how its line spoils what it answers."""
+    """How an M-Bus meter answers wrongly, or how its line spoils what it answers."""
 
     SILENT = "does not answer"
     GARBLED = "answers with a flipped bit"
@@ -31,7 +34,10 @@ class FaultKind(Enum):
     ECHO = "answers behind an echo of the request"
 
 
-READABLE = frozenset({FaultKind.NOISE, FaultKind.ECHO})
+AnyFault = FaultKind | ModbusFault
+Kind = TypeVar("Kind", FaultKind, ModbusFault)
+
+READABLE: frozenset[AnyFault] = frozenset({FaultKind.NOISE, FaultKind.ECHO, *modbus_device.READABLE})
 """What leaves a whole answer in its own meter's turn. Every other fault costs its meter the slot.
 
 A LATE answer is whole, but no right master takes it: whose turn it is, only the next meter knows.
@@ -43,32 +49,51 @@ class Fault:
     """`meter` has `kind` in the slots from `first` until just before `after`."""
 
     meter: Meter
-    kind: FaultKind
+    kind: AnyFault
     first: datetime
     after: datetime
+
+    @property
+    def story(self) -> str:
+        what = " " if isinstance(self.kind, FaultKind) else ": its answer "
+        return f"{self.meter.id}{what}{self.kind.value}"
+
+    def covers(self, instant: datetime) -> bool:
+        return self.first <= instant < self.after
 
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """So many faults of a kind, each so many slots long, for each started 24 meters."""
+    """So many faults of a kind, each so many slots long, for each started 24 meters of the town."""
 
-    kind: FaultKind
+    kind: AnyFault
     slots: int
-    times: int
+    times: int = 1
 
 
 SCRIPT = (
-    Scripted(FaultKind.SILENT, slots=6, times=1),
-    Scripted(FaultKind.CUT_OFF, slots=1, times=1),
-    Scripted(FaultKind.GARBLED, slots=1, times=3),
-    Scripted(FaultKind.FOREIGN, slots=1, times=2),
-    Scripted(FaultKind.NOISE, slots=1, times=3),
-    Scripted(FaultKind.NOISE_INSIDE, slots=1, times=2),
-    Scripted(FaultKind.LOST, slots=1, times=2),
-    Scripted(FaultKind.COLLISION, slots=2, times=1),
-    Scripted(FaultKind.LATE, slots=1, times=2),
-    Scripted(FaultKind.ECHO, slots=3, times=2),
+    Scripted(FaultKind.SILENT, slots=4),
+    Scripted(FaultKind.CUT_OFF, slots=1),
+    Scripted(FaultKind.GARBLED, slots=1),
+    Scripted(FaultKind.FOREIGN, slots=1),
+    Scripted(FaultKind.NOISE, slots=1, times=2),
+    Scripted(FaultKind.NOISE_INSIDE, slots=1),
+    Scripted(FaultKind.LOST, slots=1),
+    Scripted(FaultKind.COLLISION, slots=1),
+    Scripted(FaultKind.LATE, slots=1),
+    Scripted(FaultKind.ECHO, slots=1),
+    Scripted(ModbusFault.SILENT, slots=2),
+    Scripted(ModbusFault.CUT_OFF, slots=1),
+    Scripted(ModbusFault.GARBLED, slots=1),
+    Scripted(ModbusFault.WRONG_UNIT, slots=1),
+    Scripted(ModbusFault.SHORT, slots=1),
+    Scripted(ModbusFault.UNREACHED, slots=1),
+    Scripted(ModbusFault.SPLIT, slots=2),
+    Scripted(ModbusFault.NOISE, slots=1),
+    Scripted(ModbusFault.FOREIGN_FIRST, slots=1),
 )
+"""Of the Modbus faults only those that strike every request alike and cost no other meter anything."""
+
 _METERS_PER_SCRIPT = 24
 
 
@@ -87,19 +112,30 @@ def plan_faults(
     return _without_overlaps(faults)
 
 
-def fault_finder(faults: Sequence[Fault]) -> Callable[[Meter, datetime], FaultKind | None]:
-    """The look-up that the slaves use for every request."""
-    by_meter: dict[str, list[Fault]] = {}
-    for fault in faults:
-        by_meter.setdefault(fault.meter.id, []).append(fault)
+def fault_finder(faults: Sequence[Fault], kinds: type[Kind]) -> Callable[[Meter, datetime], Kind | None]:
+    """The look-up that the slaves of one protocol use for every request."""
+    by_meter = _by_meter(faults)
 
-    def fault_at(meter: Meter, instant: datetime) -> FaultKind | None:
+    def fault_at(meter: Meter, instant: datetime) -> Kind | None:
         for fault in by_meter.get(meter.id, ()):
-            if fault.first <= instant < fault.after:
+            if fault.covers(instant) and isinstance(fault.kind, kinds):
                 return fault.kind
         return None
 
     return fault_at
+
+
+def spoilt_finder(faults: Sequence[Fault]) -> Callable[[Meter, datetime], bool]:
+    """The look-up whether a fault costs a meter its reading in a slot."""
+    by_meter = _by_meter([fault for fault in faults if fault.kind not in READABLE])
+    return lambda meter, slot: any(fault.covers(slot) for fault in by_meter.get(meter.id, ()))
+
+
+def _by_meter(faults: Sequence[Fault]) -> dict[str, list[Fault]]:
+    by_meter: dict[str, list[Fault]] = {}
+    for fault in faults:
+        by_meter.setdefault(fault.meter.id, []).append(fault)
+    return by_meter
 
 
 def distortion_chance(seed: int, meter: Meter, instant: datetime) -> int:
@@ -107,11 +143,23 @@ def distortion_chance(seed: int, meter: Meter, instant: datetime) -> int:
 
 
 def _victim(seed: int, meters: Sequence[Meter], scripted: Scripted, turn: int) -> list[Meter]:
-    """The meter of this fault: none but an addressed one can answer under another address."""
-    fitting = [
-        meter for meter in meters if meter.address != NO_ADDRESS or scripted.kind is not FaultKind.FOREIGN
-    ]
-    return shuffled(fitting, seed, "victim", scripted.kind.name, turn)[:1]
+    fitting = [meter for meter in meters if _fits(meter, scripted.kind)]
+    return shuffled(fitting, seed, "victim", *_name(scripted.kind), turn)[:1]
+
+
+def _fits(meter: Meter, kind: AnyFault) -> bool:
+    """Whether the meter's line can play this fault with the outcome that READABLE says."""
+    layout = meter.layout
+    if kind is FaultKind.FOREIGN:
+        return layout.protocol == "mbus" and meter.address != NO_ADDRESS  # who has none answers under none
+    if kind is ModbusFault.FOREIGN_FIRST:  # only there an answer bears the number of its request
+        return layout.protocol == "modbus" and layout.link == "tcp"
+    return layout.protocol == ("modbus" if isinstance(kind, ModbusFault) else "mbus")
+
+
+def _name(kind: AnyFault) -> tuple[str, str]:
+    """What chance calls it: the same names occur on both protocols."""
+    return type(kind).__name__, kind.name
 
 
 def _beginning(
@@ -123,7 +171,7 @@ def _beginning(
         for slot in slots[1 : -scripted.slots]
         if not any(slot - HOUR <= boundary <= slot + length for boundary in boundaries)
     ]
-    return free and [free[between(0, len(free) - 1, seed, "beginning", scripted.kind.name, turn)]]
+    return free and [free[between(0, len(free) - 1, seed, "beginning", *_name(scripted.kind), turn)]]
 
 
 def _without_overlaps(faults: Sequence[Fault]) -> tuple[Fault, ...]:

@@ -11,6 +11,7 @@ from simulator.chance import between
 from simulator.heat import House
 from simulator.layouts import LAYOUTS, Layout
 from simulator.meters import NO_ADDRESS, Meter
+from simulator.modbus_layouts import MODBUS_RTU, MODBUS_TCP
 
 _METERS_ON_A_LINE, _METERS_IN_AN_AREA, _FEWEST_LINES = 12, 8, 2
 _LINE_NAMES = (
@@ -23,6 +24,10 @@ _LINE_NAMES = (
     "station",
     "lake-shore",
 )
+_MODBUS = ((MODBUS_TCP, "hospital"), (MODBUS_RTU, "waterworks"))
+_MODBUS_ONE_IN = 8
+"""Of so many meters one hangs on Modbus TCP and one on Modbus RTU; at least one on each."""
+
 _AREAS = ("keskusta", "ranta", "kirkonmäki", "koulukeskus", "asemanseutu", "mylly")
 
 
@@ -50,21 +55,42 @@ _MOST_YEARS, _YEAR_H, _DEGREE_HOURS_A_YEAR, _WH_PER_M3 = 9, 8_766, 118_000, 50_0
 _NEW_METER_J = 10_000_000  # less than 3 kWh, from the test bench
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a meter hangs, and which model it is."""
+
+    line: str
+    address: int
+    layout: Layout
+
+
+def planned_meters(seed: int, meters: int, start: datetime) -> list[Meter]:
+    """The meters of a town, in service for years when it begins at `start`, line after line."""
+    on_each = max(1, meters // _MODBUS_ONE_IN)
+    on_mbus = meters - len(_MODBUS) * on_each
+    places = [_mbus_place(index, on_mbus) for index in range(on_mbus)]
+    places += [_modbus_place(which, number) for which in range(len(_MODBUS)) for number in range(on_each)]
+    return [_planned(seed, index, place, start) for index, place in enumerate(places)]
+
+
 def planned_meter(seed: int, index: int, meters: int, start: datetime) -> Meter:
-    """Meter `index` of a town of `meters`, in service for years when the town begins at `start`."""
-    layout = LAYOUTS[index % len(LAYOUTS)]
+    """Meter `index` of a town with `meters` on M-Bus lines and none elsewhere."""
+    return _planned(seed, index, _mbus_place(index, meters), start)
+
+
+def _planned(seed: int, index: int, place: _Place, start: datetime) -> Meter:
     house = _house(seed, index, start)
     years = between(1, _MOST_YEARS, seed, "years", index)
     yearly_wh = house.heat_loss_w_per_k * _DEGREE_HOURS_A_YEAR + house.hot_water_wh_a_day * 365
     used_wh = yearly_wh * years + between(0, yearly_wh, seed, "odd energy", index)
     day = start.astimezone(HELSINKI).date() - timedelta(days=365 * years)
     return Meter(
-        id=_meter_id(seed, layout, index),
-        layout=layout,
+        id=_meter_id(seed, place.layout, index),
+        layout=place.layout,
         house=house,
-        line=_line_name(_line(index, meters)),
+        line=place.line,
         area=_AREAS[index // _METERS_IN_AN_AREA % len(_AREAS)],
-        address=_address(index, meters),
+        address=place.address,
         installed_at=local_midnight(day),
         removed_at=None,
         energy_j=used_wh * 3600 + between(0, 3599, seed, "odd joules", index),
@@ -74,7 +100,7 @@ def planned_meter(seed: int, index: int, meters: int, start: datetime) -> Meter:
 
 
 def successor(seed: int, old: Meter, index: int, at: datetime) -> Meter:
-    """The factory-new meter `index`, of another make, that takes the place of `old` at `at`."""
+    """The factory-new M-Bus meter `index`, of another make, that takes the place of `old` at `at`."""
     layout = LAYOUTS[(LAYOUTS.index(old.layout) + 1) % len(LAYOUTS)]
     return Meter(
         id=_meter_id(seed, layout, index),
@@ -117,9 +143,21 @@ def _line(index: int, meters: int) -> int:
     return index * _lines(meters) // meters
 
 
-def _line_name(line: int) -> str:
-    again, which = divmod(line, len(_LINE_NAMES))
-    return _LINE_NAMES[which] + (f"-{again + 1}" if again else "")
+def _named(name: str, again: int) -> str:
+    return f"{name}-{again + 1}" if again else name
+
+
+def _modbus_place(which: int, number: int) -> _Place:
+    """The place of the meter with this number, from 0, among those of one kind. Unit ids count from 1."""
+    layout, name = _MODBUS[which]
+    again, unit = divmod(number, _METERS_ON_A_LINE)
+    return _Place(_named(name, again), unit + 1, layout)
+
+
+def _mbus_place(index: int, meters: int) -> _Place:
+    again, which = divmod(_line(index, meters), len(_LINE_NAMES))
+    layout = LAYOUTS[index % len(LAYOUTS)]
+    return _Place(_named(_LINE_NAMES[which], again), _address(index, meters), layout)
 
 
 def _address(index: int, meters: int) -> int:

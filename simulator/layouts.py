@@ -1,4 +1,4 @@
-"""The meter models of the town: which data records each sends, in which coding and resolution.
+"""The town's models of M-Bus meters: which data records each sends, in which coding and resolution.
 
 A record names the register that it shows and `step`, how much of it (J, ml, ml/h, W, mC, mK, s) one step
 of the record is. Makers and models are made up; the records are those of ordinary heat meters (EN 1434-3).
@@ -30,25 +30,35 @@ class Record:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A meter model. `telegrams` make one readout; `maker_data` ends the last of them. With `due_date` it
-    keeps the energy of the local month's first instant.
+    """A meter model, whatever it is read by. `link` is the scheme of its line's link in a gateway's config.
 
     `energy_unit` and `energy_exponent` say how the display shows the steps of the energy register: 123456
-    steps at -3 are 123.456. Installation forms use that unit.
+    steps at -3 are 123.456. Installation forms use that unit. With `due_date` the meter keeps the energy of
+    the local month's first instant.
     """
 
     name: str
     manufacturer: str
-    version: int
-    medium: int
+    protocol: str
+    link: str
     energy_unit: str
     energy_exponent: int
     energy_step_j: int
+    due_date: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MbusLayout(Layout):
+    """`telegrams` make one readout; `maker_data` ends the last of them."""
+
+    protocol: str = "mbus"
+    link: str = "tcp"
+    version: int
+    medium: int
     telegrams: tuple[tuple[Record, ...], ...]
     maker_data: bytes = b""
-    due_date: bool = False
 
 
 def _bcd(register: str, digits: int, vib: bytes, step: int) -> Record:
@@ -59,7 +69,7 @@ def _binary(register: str, octets: int, vib: bytes, step: int = 1, place: Place 
     return Record(register, dib(INTEGER_FIELDS[octets], place) + vib, octets, "binary", step)
 
 
-KILOWATT_HOURS = Layout(
+KILOWATT_HOURS = MbusLayout(
     name="kWh in BCD",
     manufacturer="XTA",
     version=0x11,
@@ -81,7 +91,7 @@ KILOWATT_HOURS = Layout(
     ),
 )
 
-GIGAJOULES = Layout(
+GIGAJOULES = MbusLayout(
     name="GJ with a due-date register",
     manufacturer="XTB",
     version=0x25,
@@ -105,7 +115,7 @@ GIGAJOULES = Layout(
     due_date=True,
 )
 
-TWO_TELEGRAMS = Layout(
+TWO_TELEGRAMS = MbusLayout(
     name="kWh in two telegrams",
     manufacturer="XTC",
     version=0x07,
@@ -130,7 +140,7 @@ TWO_TELEGRAMS = Layout(
     maker_data=bytes.fromhex("0F 07 00"),
 )
 
-MEGAWATT_HOURS = Layout(
+MEGAWATT_HOURS = MbusLayout(
     name="MWh of heat and cooling",
     manufacturer="XTD",
     version=0x40,

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.quantities import Amount
-from simulator.faults import READABLE, fault_finder
+from simulator.faults import spoilt_finder
 from simulator.meters import Meter, energy_j, is_installed
 from simulator.town import Town, configured, town_slots
 
@@ -27,11 +27,11 @@ def allowed_answers(town: Town) -> frozenset[tuple[MeterId, datetime]]:
 
     A meter that hangs where another is configured does not count, and a fault that spoils nothing does.
     """
-    fault_at = fault_finder(town.faults)
+    is_spoilt = spoilt_finder(town.faults)
     return frozenset(
         (meter.id, slot)
         for slot in town_slots(town.start, town.hours)
         for meters in configured(town, slot).values()
         for meter in meters
-        if is_installed(meter, slot) and fault_at(meter, slot) in (None, *READABLE)
+        if is_installed(meter, slot) and not is_spoilt(meter, slot)
     )

@@ -1,8 +1,8 @@
 """Lays a town out from its seed: the same seed gives the same town on any machine.
 
-Every town has meters of every layout, one meter a line without a primary address, and one delivery point
-with two parallel meters. When its span is long enough it also has a meter exchange, a tenant change inside
-a month, and faults.
+Every town has meters of every layout, on M-Bus and Modbus lines; one meter of each M-Bus line has no primary
+address, and one delivery point has two parallel meters. When its span is long enough it also has a meter
+exchange, a tenant change inside a month, and faults.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kaukoluenta.periods import HELSINKI, local_midnight
 from simulator.chance import between, shuffled
 from simulator.customers import synthetic_customer
 from simulator.faults import plan_faults
-from simulator.fleet import planned_meter, successor
+from simulator.fleet import planned_meters, successor
 from simulator.meters import NO_ADDRESS, Meter
 from simulator.town import (
     BusLine,
@@ -55,7 +55,7 @@ def plan_town(seed: int, meters: int, start: datetime = TOWN_START, hours: int =
             remedy=f"Take {FEWEST_METERS} to {MOST_METERS} meters and at least 1 hour.",
         )
     slots = town_slots(start, hours)
-    homes = _homes(seed, [planned_meter(seed, index, meters, start) for index in range(meters)])
+    homes = _homes(seed, planned_meters(seed, meters, start))
     changing, exchanged = _roles(seed, homes)
     exchange = _exchange(seed, exchanged, meters, slots)
     points = [_delivery_point(number, home, exchange) for number, home in enumerate(homes, start=1)]
@@ -85,9 +85,11 @@ def _homes(seed: int, meters: Sequence[Meter]) -> list[Home]:
 
 
 def _roles(seed: int, homes: Sequence[Home]) -> tuple[Home, Meter]:
-    """The home that changes hands, and the meter, at another home, that is exchanged."""
+    """The home that changes hands, and the M-Bus meter, at another home, that is exchanged."""
     single = shuffled([home for home in homes if len(home) == 1], seed, "roles")
-    exchanged = next(home for home in single if home[0].address != NO_ADDRESS)
+    exchanged = next(
+        home for home in single if home[0].layout.protocol == "mbus" and home[0].address != NO_ADDRESS
+    )
     changing = next(home for home in single if home is not exchanged)
     return changing, exchanged[0]
 
@@ -137,4 +139,4 @@ def _contracts(
 
 def _lines(points: Sequence[DeliveryPoint]) -> tuple[BusLine, ...]:
     meters = [meter for point in points for meter in point.meters]
-    return tuple(BusLine(name, "mbus", tuple(hung)) for name, hung in groupby(meters, attrgetter("line")))
+    return tuple(BusLine(name, tuple(hung)) for name, hung in groupby(meters, attrgetter("line")))

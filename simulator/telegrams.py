@@ -12,7 +12,7 @@ from functools import cache
 
 from gateway.mbus.encode import type_f, type_g
 from gateway.mbus.header import Identity, identity_of
-from simulator.layouts import Record
+from simulator.layouts import MbusLayout, Record
 from simulator.meters import Meter, registers
 
 Telegram = tuple[bytes, ...]
@@ -23,16 +23,20 @@ Telegram = tuple[bytes, ...]
 def identity(meter: Meter) -> Identity:
     """Who the meter says it is in each telegram, and by which a master selects it."""
     maker, _, serial = meter.id.partition("-")
-    return identity_of(serial, maker, meter.layout.version, meter.layout.medium)
+    layout = _mbus_layout(meter)
+    return identity_of(serial, maker, layout.version, layout.medium)
 
 
 def readout(meter: Meter, instant: datetime) -> tuple[Telegram, ...]:
     """All telegrams of one readout, all of the same instant."""
-    held = registers(meter, instant)
-    *first, last = (
-        tuple(_data_record(record, held) for record in records) for records in meter.layout.telegrams
-    )
-    return (*first, (*last, meter.layout.maker_data))
+    held, layout = registers(meter, instant), _mbus_layout(meter)
+    *first, last = (tuple(_data_record(record, held) for record in records) for records in layout.telegrams)
+    return (*first, (*last, layout.maker_data))
+
+
+def _mbus_layout(meter: Meter) -> MbusLayout:
+    assert isinstance(meter.layout, MbusLayout)  # only meters of M-Bus lines are asked for telegrams
+    return meter.layout
 
 
 def _data_record(record: Record, held: Mapping[str, int | date]) -> bytes:

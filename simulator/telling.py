@@ -67,7 +67,7 @@ def told_bill(bill: Bill, extract: Path) -> str:
 
 def _told_line(made: Stage, line: BusLine) -> str:
     layouts = ", ".join(sorted({meter.layout.name for meter in line.meters}))
-    where = f"{line.protocol} tcp://127.0.0.1:{made.ports[line.name]}"
+    where = f"{line.protocol} {line.link(made.ports[line.name])}"
     return f"line        {line.name}: {len(line.meters)} meters on {where} ({layouts})"
 
 

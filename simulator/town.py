@@ -21,8 +21,15 @@ class BusLine:
     """All meters that ever hang on one line, in the order in which they are polled."""
 
     name: str
-    protocol: str
     meters: tuple[Meter, ...]
+
+    @property
+    def protocol(self) -> str:
+        return self.meters[0].layout.protocol
+
+    def link(self, port: int) -> str:
+        """The line's link in a config when it is served at this port."""
+        return f"{self.meters[0].layout.link}://127.0.0.1:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def local_days(start: datetime, end: datetime) -> list[date]:
 
 def story(town: Town) -> list[str]:
     """What the script does, a line each, in order of time."""
-    told = [(fault.first, f"{fault.meter.id} {fault.kind.value}") for fault in town.faults]
+    told = [(fault.first, fault.story) for fault in town.faults]
     told += [
         (contract.valid_from, f"{contract.delivery_point} changes hands")
         for contract in town.contracts
