@@ -19,7 +19,7 @@ _TENTH_KWH_J: Final = 360_000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`words` registers from `address` on the wire; one step of theirs is `step` J, ml, ml/h, W, mC, mK or s."""
+    """`words` registers from `address` on the wire; they count by `step` J, ml, ml/h, W, mC, mK or s."""
 
     register: str
     address: int

@@ -19,12 +19,14 @@ from simulator.heat import HOUR
 from simulator.layouts import LAYOUTS
 from simulator.ledger import register
 from simulator.meters import NO_ADDRESS, Meter, is_installed
+from simulator.modbus_layouts import MODBUS_RTU, MODBUS_TCP
+from simulator.modbus_meters import image
 from simulator.plan import TOWN_START, plan_town
 from simulator.telegrams import readout
 from simulator.town import Town, config_changes, configured, story, town_slots
 
-SMALL_TOWN = "f8ec01f731968f63377664a0478960a6db334d9b792589bd936ce811530b685b"
-"""SHA-256 over every register and telegram of the town of seed 7 with 8 meters and 60 hours."""
+SMALL_TOWN = "cd0e4d033508fb1be9baf1ac9282ac6fbb2313c68b98cefa04013b7d64b6e3b2"
+"""SHA-256 over every register and answer of the town of seed 7 with 8 meters and 60 hours."""
 
 
 def all_meters(town: Town) -> list[Meter]:
@@ -32,13 +34,15 @@ def all_meters(town: Town) -> list[Meter]:
 
 
 def fingerprint(town: Town) -> str:
-    """Everything that the town's meters would show and send, hour by hour."""
+    """Everything that the town's meters would show and answer, hour by hour."""
     digest = sha256("\n".join(story(town)).encode())
     for slot in town_slots(town.start, town.hours):
         for meter in all_meters(town):
             energy = register(meter, slot)
             digest.update(f"{meter.id} {instant_text(slot)} {energy.value} {energy.unit}\n".encode())
-            if is_installed(meter, slot):
+            if meter.layout.protocol == "modbus":
+                digest.update(repr(sorted(image(meter, slot).items())).encode())
+            elif is_installed(meter, slot):
                 digest.update(b"".join(octets for telegram in readout(meter, slot) for octets in telegram))
     return digest.hexdigest()
 
@@ -72,9 +76,29 @@ def test_another_seed_is_another_town() -> None:
 def test_no_meter_and_no_address_of_a_line_is_there_twice(meters: int) -> None:
     town = plan_town(7, meters, hours=30)
     assert len({meter.id for meter in all_meters(town)}) == len(all_meters(town))
-    for line in configured(town, town.start).values():
-        addresses = [meter.address for meter in line if meter.address != NO_ADDRESS]
-        assert sorted(addresses) == list(range(1, len(line)))
+    for line in town.lines:
+        hung = configured(town, town.start)[line.name]
+        addresses = [meter.address for meter in hung if meter.address != NO_ADDRESS]
+        unaddressed = 1 if line.protocol == "mbus" else 0
+        assert sorted(addresses) == list(range(1, len(hung) + 1 - unaddressed))
+
+
+@pytest.mark.parametrize(
+    ("meters", "lines"),
+    [
+        (6, {"tcp": [1], "rtu+tcp": [1]}),
+        (24, {"tcp": [3], "rtu+tcp": [3]}),
+        (200, {"tcp": [12, 12, 1], "rtu+tcp": [12, 12, 1]}),
+    ],
+)
+def test_an_eighth_of_the_meters_is_on_modbus_tcp_and_an_eighth_on_modbus_rtu(
+    meters: int, lines: dict[str, list[int]]
+) -> None:
+    modbus = [line for line in plan_town(7, meters, hours=30).lines if line.protocol == "modbus"]
+    for scheme, sizes in lines.items():
+        on_scheme = [line for line in modbus if line.link(502) == f"{scheme}://127.0.0.1:502"]
+        assert [len(line.meters) for line in on_scheme] == sizes
+    assert sum(map(len, lines.values())) == len(modbus)
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,8 +107,11 @@ def test_every_town_has_what_the_demo_promises(seed: int, meters: int) -> None:
     town = plan_town(seed, meters)
     now = [meter for line in configured(town, town.start).values() for meter in line]
     assert len(now) == meters
-    assert {meter.layout for meter in now} == set(LAYOUTS)
-    assert Counter(meter.address for meter in now)[NO_ADDRESS] == len(town.lines)
+    assert {meter.layout.name for meter in now} == {
+        layout.name for layout in (*LAYOUTS, MODBUS_TCP, MODBUS_RTU)
+    }
+    on_mbus = [line for line in town.lines if line.protocol == "mbus"]
+    assert Counter(meter.address for meter in now)[NO_ADDRESS] == len(on_mbus) >= 2
     assert Counter(len(point.meters) for point in town.delivery_points) == {1: meters - 3, 2: 2}
     assert town.exchange is not None
     assert len(town.contracts) == len(town.delivery_points) + 1
@@ -120,6 +147,7 @@ def test_the_config_follows_an_exchange_some_slots_later() -> None:
     assert (swap.old.line, swap.old.address) == (swap.new.line, swap.new.address)
     assert swap.old.house == swap.new.house
     assert swap.old.layout != swap.new.layout
+    assert swap.old.layout.protocol == swap.new.layout.protocol == "mbus"
 
 
 def test_the_new_meter_counts_on_where_the_old_one_stopped_counting() -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.faults import FaultKind, fault_finder, plan_faults
+from simulator.faults import SCRIPT, FaultKind, fault_finder, plan_faults
 from simulator.heat import HOUR
 from simulator.meters import NO_ADDRESS
+from simulator.modbus_device import ModbusFault
 from simulator.plan import plan_town
 from simulator.town import configured, month_starts, town_slots
 
@@ -40,7 +41,7 @@ def test_the_exchanged_meters_have_no_other_fault(seed: int) -> None:
 @given(SEEDS)
 def test_every_kind_of_fault_is_played_in_an_ordinary_town(seed: int) -> None:
     kinds = Counter(fault.kind for fault in plan_town(seed, 24).faults)
-    assert set(kinds) == set(FaultKind)
+    assert set(kinds) == {scripted.kind for scripted in SCRIPT} >= set(FaultKind)
 
 
 @settings(max_examples=60, deadline=None)
@@ -50,6 +51,16 @@ def test_only_a_meter_with_an_address_answers_under_another(seed: int) -> None:
     assert all(fault.meter.address != NO_ADDRESS for fault in foreign)
 
 
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.integers(6, 60))
+def test_each_meter_has_the_faults_of_its_own_protocol(seed: int, meters: int) -> None:
+    for fault in plan_town(seed, meters).faults:
+        kinds = {"mbus": FaultKind, "modbus": ModbusFault}[fault.meter.layout.protocol]
+        assert isinstance(fault.kind, kinds)
+        if fault.kind is ModbusFault.FOREIGN_FIRST:
+            assert fault.meter.layout.link == "tcp"
+
+
 def test_a_larger_town_has_more_faults() -> None:
     small, large = (len(plan_town(7, meters).faults) for meters in (24, 240))
     assert large > 5 * small
@@ -57,7 +68,7 @@ def test_a_larger_town_has_more_faults() -> None:
 
 def test_a_fault_holds_for_its_whole_slot_and_for_its_meter_alone() -> None:
     town = plan_town(7, 24)
-    fault_at = fault_finder(town.faults)
+    fault_at = fault_finder(town.faults, FaultKind)
     [silent] = [fault for fault in town.faults if fault.kind is FaultKind.SILENT]
     others = [m for line in configured(town, town.start).values() for m in line if m is not silent.meter]
     assert fault_at(silent.meter, silent.first) is FaultKind.SILENT

@@ -13,7 +13,7 @@ from gateway.mbus.telegram import Telegram, decode_frame
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.quantities import Amount, convert
 from simulator.heat import House
-from simulator.layouts import GIGAJOULES, KILOWATT_HOURS, LAYOUTS, TWO_TELEGRAMS, Layout
+from simulator.layouts import GIGAJOULES, KILOWATT_HOURS, LAYOUTS, TWO_TELEGRAMS, MbusLayout
 from simulator.ledger import register
 from simulator.meters import Meter, registers
 from simulator.telegrams import identity, readout
@@ -37,7 +37,7 @@ IN_BASE_UNITS = {
 }
 
 
-def meter_of(layout: Layout, energy_j: int = 123_456_789_000_000) -> Meter:
+def meter_of(layout: MbusLayout, energy_j: int = 123_456_789_000_000) -> Meter:
     house = House(7, "house", START, 400, 30_000, 30_000)
     return Meter(
         MeterId(f"{layout.manufacturer}-01234567"),
@@ -68,7 +68,7 @@ def data_records(meter: Meter, instant: datetime) -> list[DataRecord]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_every_register_arrives_cut_and_never_rounded(layout: Layout) -> None:
+def test_every_register_arrives_cut_and_never_rounded(layout: MbusLayout) -> None:
     meter = meter_of(layout)
     held = registers(meter, LATER)
     for record in data_records(meter, LATER):
@@ -87,7 +87,7 @@ def _last_digit(quantity: str, value: Decimal) -> Decimal:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_the_ledger_says_what_the_telegram_says(layout: Layout) -> None:
+def test_the_ledger_says_what_the_telegram_says(layout: MbusLayout) -> None:
     meter = meter_of(layout)
     energy = next(r for r in data_records(meter, LATER) if r.quantity == "energy" and not r.storage)
     assert isinstance(energy.value, Decimal)
@@ -106,13 +106,13 @@ def test_the_ledger_says_what_the_telegram_says(layout: Layout) -> None:
     ],
 )
 def test_the_ledger_cuts_to_the_last_digit_of_the_display(
-    energy_j: int, layout: Layout, shown: Amount
+    energy_j: int, layout: MbusLayout, shown: Amount
 ) -> None:
     assert register(meter_of(layout, energy_j), START) == shown
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_every_telegram_says_who_sent_it(layout: Layout) -> None:
+def test_every_telegram_says_who_sent_it(layout: MbusLayout) -> None:
     for telegram in decoded(meter_of(layout), START):
         assert telegram.outcome == "ok"
         who = telegram.identity
@@ -139,7 +139,7 @@ def test_the_due_date_register_keeps_the_energy_of_the_local_month_start() -> No
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_a_register_that_outgrew_its_digits_begins_again(layout: Layout) -> None:
+def test_a_register_that_outgrew_its_digits_begins_again(layout: MbusLayout) -> None:
     [full] = {r.octets for r in layout.telegrams[0] if r.register == "energy"}
     steps = 10 ** (2 * full) if layout is KILOWATT_HOURS else 1 << 8 * full - 1
     meter = meter_of(layout, (steps + 42) * layout.energy_step_j)
