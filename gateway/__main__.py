@@ -43,18 +43,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_scan(verbs: Any) -> None:
-    scan = verbs.add_parser("scan", help="who is on an M-Bus line? One row an address; no meter is changed")
+    scan = verbs.add_parser("scan", help="who is on a line? One row an address; no meter is changed")
     scan.set_defaults(run=_scan)
     _add_line(scan)
     scan.add_argument("--line", metavar="NAME", help="a line of the config file")
     where = scan.add_mutually_exclusive_group()
-    where.add_argument("--addresses", default="1-250", metavar="A-B", help="primary addresses (1-250)")
+    where.add_argument(
+        "--addresses", default="1-250", metavar="A-B", help="primary addresses, or Modbus unit ids (1-250)"
+    )
     where.add_argument(
         "--secondary",
         nargs="?",
         const="FFFFFFFF",
         metavar="MASK",
-        help="search by secondary address instead; a mask narrows it: 6918FFFF or FFFFFFFF.KAM",
+        help="search M-Bus by secondary address; a mask narrows it: 6918FFFF or FFFFFFFF.KAM",
     )
     scan.add_argument("--hex-digits", action="store_true", help="serial numbers may hold A to E")
     scan.add_argument("--attempts", type=_from(1, 10), default=1, help="how often to ask the silent (1)")

@@ -252,7 +252,7 @@ def test_nobody_on_the_line_is_a_problem_with_a_remedy(capsys: pytest.CaptureFix
         ("--link", "tcp://127.0.0.1:1", "--addresses", "all"),
         ("--link", "tcp://127.0.0.1:1", "--secondary", "6918"),
         ("--config", "{config}", "--line", "cellar"),
-        ("--config", "{config}", "--line", "substations"),
+        ("--config", "{config}", "--line", "substations", "--secondary"),
     ],
 )
 def test_a_scan_that_cannot_be_is_refused_before_anything_connects(
