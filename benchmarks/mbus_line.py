@@ -55,7 +55,8 @@ SEED = 7
 BITS, PAUSE_BITS = 11, 11
 SND_NKE, REQ_UD2, FCB = 0x40, 0x5B, 0x20
 LATENCY_S = 0.05
-"""Of a converter in the same network, as its owner would write it into the link's URL."""
+"""Of a converter in the same network, as its owner would write it into the link's URL. The many lines keep the
+default: the process that simulates them is no such converter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ async def poll_line(
 
 def line_settings(buses: Buses, number: int, port: int) -> LineSettings:
     meters = (MeterSettings(id=meter.id, address=meter.address) for meter in buses.hung_on_each())
-    link = f"tcp://127.0.0.1:{port}?baud={buses.baud}&latency_s={LATENCY_S}"
+    link = f"tcp://127.0.0.1:{port}?baud={buses.baud}"
+    link += f"&latency_s={LATENCY_S}" if buses.lines == 1 else ""
     return LineSettings(name=f"line-{number}", protocol="mbus", link=link, meter=tuple(meters))
 
 

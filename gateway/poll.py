@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NoReturn
 
+from gateway.budget import attempts_in, why_spared
 from gateway.keep import Keeper
 from gateway.outbox import OutboxUnavailable, SlotOutcome
 from gateway.readout import Line, LineDown, ReadFailed, Readout
@@ -127,14 +128,24 @@ class LinePoller:
         started = time.monotonic()
         reconnects = connect_delays(self._settings.name, down_before=self._down is not None)
         self._down = None
-        answers = [
-            await self._ask(turn, slot, started, reconnects)
-            for turn in turns(self._settings.meter, self._failing, self._table.retries)
-        ]
+        asked, spared = self._turns(slot)
+        answers = [await self._ask(turn, slot, started, reconnects) for turn in asked]
         readings = tuple(answer for answer in answers if isinstance(answer, Reading))
         missed = tuple(answer for answer in answers if isinstance(answer, Missed))
         self._tell(slot, readings, missed, time.monotonic() - started)
-        return SlotOutcome(self._settings.name, slot, readings, missed)
+        return SlotOutcome(self._settings.name, slot, readings, missed + spared)
+
+    def _turns(self, slot: datetime) -> tuple[list[Turn], tuple[Missed, ...]]:
+        """Whom to ask how often, and the slots that meters miss to keep within their budgets."""
+        asked: list[Turn] = []
+        spared: list[Missed] = []
+        for turn in turns(self._settings.meter, self._failing, self._table.retries):
+            meter = turn.meter
+            if attempts := attempts_in(slot, self._table.every, meter.reads_per_day, turn.attempts):
+                asked.append(Turn(meter, attempts))
+            else:
+                spared.append(Missed(meter.id, slot, why_spared(meter)))
+        return asked, tuple(spared)
 
     async def _ask(
         self, turn: Turn, slot: datetime, started: float, reconnects: Iterator[float]
@@ -181,7 +192,11 @@ class LinePoller:
         self, slot: datetime, readings: Sequence[Reading], missed: Sequence[Missed], seconds: float
     ) -> None:
         """One line a slot, and one for each meter that fails anew or is back."""
-        failing = {one.meter: one.reason for one in missed} if self._down is None else self._failing
+        failing = self._failing
+        if self._down is None:
+            answered = {reading.meter for reading in readings}
+            failing = {meter: why for meter, why in failing.items() if meter not in answered}
+            failing |= {one.meter: one.reason for one in missed}
         for meter in failing.keys() - self._failing.keys():
             log.warning(
                 "meter missed %s", fields(meter=meter, slot=instant_text(slot), reason=failing[meter])

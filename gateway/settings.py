@@ -41,6 +41,8 @@ class MeterSettings(Table):
     """`[[line.meter]]`. M-Bus without an address: the secondary address is selected by the id.
 
     `profile` is a profile's name, or a path to a TOML file; M-Bus meters say what they are and need none.
+    `reads_per_day`: how many readouts a day a battery meter allows, attempts counted in. They are shared out
+    over the day's slots, the one at local midnight first; the other slots are missed, with that reason.
     """
 
     id: Annotated[MeterId, AfterValidator(_meter_id)]
@@ -48,6 +50,7 @@ class MeterSettings(Table):
     profile: str | None = None
     area: str | None = None
     key_file: Path | None = None
+    reads_per_day: int | None = Field(default=None, ge=1)
 
 
 class LineSettings(Table):
