@@ -16,8 +16,8 @@ from simulator.town import Town, configured
 
 GATEWAY = "town-1"
 
-_TIMEOUTS_S = {"mbus": 0.2, "modbus": 0.15}
-"""Short ones: nobody in this town is slow, and a silent meter costs real time."""
+_TIMEOUT_S = 0.15
+"""A short one: nobody in this town is slow, and a silent meter costs real time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def write_gateway_config(
     for line in town.lines:
         text.append(
             f'[[line]]\nname = "{line.name}"\nprotocol = "{line.protocol}"\n'
-            f'link = "{line.link(ports[line.name])}"\ntimeout_s = {_TIMEOUTS_S[line.protocol]}\n'
+            f'link = "{line.link(ports[line.name])}"\ntimeout_s = {_TIMEOUT_S}\n'
             + "".join(map(_meter, meters[line.name]))
         )
     plant.gateway_config.write_text("\n".join(text), encoding="utf-8")
