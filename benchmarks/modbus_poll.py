@@ -1,14 +1,15 @@
-"""Meters read per second and CPU per read on Modbus lines, beside a plain pymodbus loop with the same requests.
+"""Meters read per second and CPU per read on Modbus lines, beside a plain pymodbus loop.
 
     python benchmarks/modbus_poll.py [--reads N] [--rounds N]
 
-A responder in a process of its own answers at once. The contenders take turns in each round and a ratio is the
-median over the rounds, so that a busy machine is busy for all of them. CPU is that of the reading process.
+All contenders put the same requests, and a responder in a process of its own answers at once. They take turns
+in each round and a ratio is the median over the rounds, so that a busy machine is busy for all of them. CPU is
+that of the reading process.
 
     pymodbus            its client and its framer; the registers as they come
-    strict reader       the same requests through gateway.modbus.client
-    pymodbus, values    as the first, and its own conversion of each value
-    Modbus line         gateway.modbus_line: requests, identity, exact decimals with units, a Readout
+    strict reader       the same through gateway.modbus.client: what our safety costs
+    pymodbus, values    as the first, and its own conversion of each value to a float
+    Modbus line         gateway.modbus_line: identity, exact decimals with units, a Readout
 """
 
 from __future__ import annotations

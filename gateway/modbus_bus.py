@@ -62,15 +62,11 @@ class Bus:
         """
         for _ in range(MOST_LESSONS):
             doubts = self._client.doubts(way.unit)
-            try:
-                await self._wake(way, attempts)
-                answers = [(step, await self._put(step, asked, attempts)) for step, asked in way.steps]
-            except _Lesson as lesson:
-                _learn(way, lesson)
-                continue
+            answers = await self._put_all(way, attempts)
             if self._client.doubts(way.unit) != doubts:
                 raise Unreadable("its answers came out of step", remedy="Look for a second master.")
-            return answers
+            if answers is not None:
+                return answers
         raise Unreadable("it refuses its registers in ever new ways", remedy="Check its profile.")
 
     async def is_there(self, question: Question) -> bool:
@@ -84,6 +80,23 @@ class Bus:
         except AskFailed as failure:
             return not isinstance(failure, MeterSilent)
         return True
+
+    async def _put_all(self, way: Way, attempts: int) -> Answers | None:
+        """The answers of one readout. None when the unit has taught another way to read it."""
+        answers: list[tuple[Step, Answer]] = []
+        try:
+            await self._wake(way, attempts)
+            for step, question in way.steps:
+                answers.append((step, await self._put(step, question, attempts)))
+        except _Refusal as refusal:
+            _learn(way, refusal)
+            return None
+        except NoAnswer as silence:
+            # a device may be silent where it should refuse, about registers between those that it has
+            if answers and silence.problem == SILENT and way.leave_gaps_out(len(answers)):
+                return None
+            raise
+        return answers
 
     async def _wake(self, way: Way, attempts: int) -> None:
         """A module that refreshes its registers only after a question is asked once for nothing."""
@@ -106,7 +119,7 @@ class Bus:
                 # an exception does not say which question it answers: it has to come twice
                 if refusal.code in (NO_FUNCTION, *NO_SUCH_REGISTERS):
                     if refused > 1:
-                        raise _Lesson(step, refusal) from None
+                        raise _Refusal(step, refusal) from None
                     continue
                 failure = _refused(refusal)
                 await asyncio.sleep(REFUSED_PAUSE_S)
@@ -117,20 +130,20 @@ class Bus:
                 raise failure
 
 
-class _Lesson(Exception):
-    """A step was refused: the unit is to be read in another way. Does not leave this module."""
+class _Refusal(Exception):
+    """The unit refuses a step, twice. Does not leave this module."""
 
-    def __init__(self, step: Step, refusal: Refused) -> None:
-        super().__init__(refusal.problem)
-        self.step, self.refusal = step, refusal
+    def __init__(self, step: Step, refused: Refused) -> None:
+        super().__init__(refused.problem)
+        self.step, self.refused = step, refused
 
 
-def _learn(way: Way, lesson: _Lesson) -> None:
+def _learn(way: Way, refusal: _Refusal) -> None:
     """Read the unit differently from now on. Raises Unreadable when nothing of it is left."""
-    refusal = lesson.refusal
-    if refusal.code == NO_FUNCTION or not way.learn(lesson.step):
-        raise Unreadable(refusal.problem, remedy=refusal.remedy)
-    log.info("refused %s", fields(unit=way.unit, profile=way.profile.name, reason=refusal.problem))
+    refused = refusal.refused
+    if refused.code == NO_FUNCTION or not way.learn(refusal.step):
+        raise Unreadable(refused.problem, remedy=refused.remedy)
+    log.info("refused %s", fields(unit=way.unit, profile=way.profile.name, reason=refused.problem))
 
 
 def _down(lost: ModbusError) -> LineDown:

@@ -45,6 +45,15 @@ class Way:
         self._plan()
         return bool(self.steps)
 
+    def leave_gaps_out(self, number: int) -> bool:
+        """Read no unnamed registers along in this step any more. False when it had none."""
+        learned = learn(self.learned, self.steps[number][0].span, self.items)
+        had_gaps = learned.holes != self.learned.holes
+        if had_gaps:
+            self.learned = learned
+            self._plan()
+        return had_gaps
+
     def _plan(self) -> None:
         steps = make_plan(self.items, limits(self.profile, self.function, self.base), self.learned)
         self.steps = [(step, step.question(self.unit)) for step in steps]

@@ -54,7 +54,7 @@ READABLE = (ModbusFault.SPLIT, ModbusFault.NOISE, ModbusFault.FOREIGN_FIRST)
 class ModbusMeter:
     """A slave. `registers`: what they hold at an instant; any other address is refused.
 
-    `slow_s` delays all its answers.
+    `slow_s` delays all its answers. One that never `refuses` is silent instead.
     """
 
     unit: int
@@ -62,6 +62,7 @@ class ModbusMeter:
     functions: tuple[int, ...] = (READ_HOLDING,)
     most: int = MOST_REGISTERS
     slow_s: float = 0.0
+    refuses: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class ModbusBus:
         self.requests[request.unit] += 1
         pdu = _pdu(meter, request, now)
         is_data = not pdu[0] & _REFUSED
+        if not is_data and not meter.refuses:
+            return self._with_held([])
         fault = self._fault_at(request.unit, now, turn) if is_data else None
         outcome = _OUTCOMES[fault](self, request, pdu) if fault else [Sending(self.encode(request, pdu))]
         sendings = self._with_held(outcome)

@@ -44,13 +44,13 @@ class Evidence:
         return self.serial_fits is not False and (self.serial_fits is True or _are_warm(self.temperatures))
 
     def __str__(self) -> str:
-        read = [
-            f"{name} {value if value is None else f'{value:f}'}" for name, value in self.temperatures.items()
+        told = [
+            f"{name} {'is no number' if value is None else f'{value:f}'}"
+            for name, value in self.temperatures.items()
         ]
-        serial = {True: ["the serial number fits"], False: ["another serial number"], None: []}[
-            self.serial_fits
-        ]
-        return f"{self.layout}: {', '.join([*read, *serial]) or 'nothing to tell by'}"
+        if self.serial_fits is not None:
+            told.append("the serial number fits" if self.serial_fits else "the serial number is another")
+        return f"{self.layout}: {', '.join(told) or 'nothing to tell by'}"
 
 
 def decide(evidence: Iterable[Evidence]) -> Layout | None:

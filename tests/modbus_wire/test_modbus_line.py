@@ -253,6 +253,18 @@ def test_registers_that_a_device_lacks_are_asked_for_once(framing: Framing, tmp_
     asyncio.run(scenario())
 
 
+def test_a_device_that_is_silent_where_it_should_refuse_is_read(framing: Framing, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        mute = ModbusMeter(5, registers_of(5), refuses=False)
+        async with virtual_line(framing, [mute], tmp_path) as line:
+            readout = await line.read(5, attempts=1)
+            assert readout.registers["energy"].value == energy_at(5, line.now)
+            asked = line.bus.requests[5]
+            assert len((await line.read(5, attempts=1)).raw) == line.bus.requests[5] - asked
+
+    asyncio.run(scenario())
+
+
 def test_a_device_that_serves_few_registers_at_once_is_read_in_pieces(
     framing: Framing, tmp_path: Path
 ) -> None:

@@ -57,7 +57,7 @@ def test_a_scan_shows_who_answers_and_which_map_makes_sense(tmp_path: Path) -> N
     assert candidate.profile == "sontex-supercal-531"
     assert candidate.registers["flow_temperature"] == "78.5 degC"
     big, little = candidate.evidence
-    assert big.startswith("function 4, first register 0, big word first: flow_temperature None")
+    assert big.startswith("function 4, first register 0, big word first: flow_temperature is no number")
     assert little.startswith("function 4, first register 0, little word first: flow_temperature 78.5")
 
 

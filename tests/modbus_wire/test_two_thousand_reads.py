@@ -1,6 +1,6 @@
 """2,000 reads, a fault in over a third of them: no wrong value, and every healthy meter read in its slot.
 
-On each of twenty lines one slave is dead and one answers too late for ever; half of the converters serve one
+On each of forty lines one slave is dead and one answers too late for ever; half of the converters serve one
 connection only.
 """
 
@@ -21,9 +21,9 @@ from gateway.readout import NoAnswer
 from simulator.modbus_device import ModbusFault
 from tests.modbus_wire.virtual_line import HOUR, MIDNIGHT, TIMEOUT_S, energy_at, meter, virtual_line
 
-LINES, SLOTS = 20, 20
+LINES, SLOTS = 40, 10
 HEALTHY, DEAD, SLOW = (1, 2, 3, 4, 5), 6, 7
-ATTEMPTS = 3
+ATTEMPTS = 4
 FAULTS = tuple(ModbusFault)
 
 

@@ -19,8 +19,8 @@ from simulator.modbus_server import Converter
 
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-TIMEOUT_S = 0.12
-LATE_S = 0.18
+TIMEOUT_S = 0.25
+LATE_S = 0.35
 
 MAP = """
 protocol = "modbus"
@@ -87,7 +87,7 @@ class VirtualLine:
     port: int
     now: datetime = field(default=MIDNIGHT)
 
-    async def read(self, unit: int, *, attempts: int = 3) -> Readout:
+    async def read(self, unit: int, *, attempts: int = 4) -> Readout:
         return await self.line.read(self.settings(unit), attempts=attempts)
 
     def settings(self, unit: int) -> MeterSettings:
