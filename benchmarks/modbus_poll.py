@@ -2,9 +2,9 @@
 
     python benchmarks/modbus_poll.py [--reads N] [--rounds N]
 
-All contenders put the same requests, and a responder in a process of its own answers at once. They take turns
-in each round and a ratio is the median over the rounds, so that a busy machine is busy for all of them. CPU is
-that of the reading process.
+All contenders put the same requests; a responder in a process of its own answers at once. They take turns in
+each round and a ratio is the median over the rounds: a busy machine is busy for all of them. CPU is that of
+the reading process.
 
     pymodbus            its client and its framer; the registers as they come
     strict reader       the same through gateway.modbus.client: what our safety costs
