@@ -7,7 +7,7 @@ Every product is exact: one that outgrew the digits a store can hold is absent t
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,11 @@ ONE_READOUT = timedelta(minutes=1)
 """A converter reads the values of a meter within it; what is older was not refreshed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TEXTS = {False: (words.read_text, unit_named), True: (words.read_characters, unit_within)}
+_TEXTS: Mapping[bool, tuple[Callable[[Sequence[int], Words], str], Callable[[str], ScaledUnit | None]]] = {
+    False: (words.read_text, unit_named),
+    True: (words.read_characters, unit_within),
+}
+"""How a unit in letters is read: alone, or anywhere among other octets."""
 _TEMPERATURES = ("flow_temperature", "return_temperature", "temperature_difference")
 
 
