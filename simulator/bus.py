@@ -93,7 +93,7 @@ class Converter:
         self._write_slowly(rest, at, octet_s)
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection of a master to a line's converter."""
 
     def __init__(self, make_converter: Callable[[Callable[[bytes], object]], Converter]) -> None:
@@ -117,7 +117,7 @@ async def serve_line(
     """Serve one line while the context lasts; gives its port on 127.0.0.1. For `baud` see Converter."""
     make_converter = partial(Converter, line, clock, baud=baud, packet=packet)
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(make_converter), "127.0.0.1", 0
+        lambda: Connection(make_converter), "127.0.0.1", 0
     )
     async with server:
         yield server.sockets[0].getsockname()[1]
