@@ -159,8 +159,10 @@ def _check(chosen: argparse.Namespace) -> int:
     from gateway.lines import make_line
     from gateway.meters_file import load_gateway_settings
     from gateway.run import outbox_path
+    from kaukoluenta.runtime.mqtt import MqttSession
 
     settings = load_gateway_settings(chosen.config)
+    MqttSession(settings.mqtt, settings.gateway.name)
     for line in settings.line:
         make_line(line)
     lines = [

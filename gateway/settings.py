@@ -37,6 +37,10 @@ def refuse_twice(what: str, names: Sequence[object]) -> None:
         raise ValueError(f"{what} {twice[0]} is there twice")
 
 
+_NO_METERS_ADDRESS = (251, 252, 253, 255)
+"""Reserved, the selected meter, all at once without an answer (EN 13757-2). 254 is a line's only meter."""
+
+
 class MeterSettings(Table):
     """`[[line.meter]]`. M-Bus without an address: the secondary address is selected by the id.
 
@@ -46,7 +50,7 @@ class MeterSettings(Table):
     """
 
     id: Annotated[MeterId, AfterValidator(_meter_id)]
-    address: int | None = Field(default=None, ge=0, le=255)
+    address: int | None = Field(default=None, ge=0, le=255, strict=True)
     profile: str | None = None
     area: str | None = None
     key_file: Path | None = None
@@ -73,9 +77,18 @@ class LineSettings(Table):
         if self.protocol == "mbus":
             refuse_twice("address", [meter.address for meter in self.meter if meter.address is not None])
         for meter in self.meter:
-            if self.protocol == "modbus" and not meter.profile:
-                raise ValueError(f"{meter.id} needs a profile: a Modbus meter does not say what it is")
+            _check_address(self.protocol, meter)
         return self
+
+
+def _check_address(protocol: str, meter: MeterSettings) -> None:
+    """Raise ValueError when a master could not ask for this meter, and only for it, on such a line."""
+    if protocol == "mbus":
+        if meter.address in _NO_METERS_ADDRESS:
+            raise ValueError(f"{meter.id}: no single meter is asked for at M-Bus address {meter.address}")
+    elif meter.address is None or not meter.profile:
+        lacking = "an address (its unit id)" if meter.address is None else "a profile"
+        raise ValueError(f"{meter.id} needs {lacking}: a Modbus meter does not say what it is")
 
 
 class GatewayTable(Table):
@@ -111,6 +124,7 @@ class GatewaySettings(ProcessSettings, env_prefix="KAUKOLUENTA_GATEWAY__"):
     @model_validator(mode="after")
     def _fits_together(self) -> GatewaySettings:
         refuse_twice("line", [line.name for line in self.line])
+        refuse_twice("link (a line has one master)", [line.link for line in self.line])
         refuse_twice("meter", [meter for meters in self.meters().values() for meter in meters])
         if self.gateway.every <= timedelta(0) or timedelta(days=1) % self.gateway.every:
             raise ValueError("[gateway] every must divide a day: 5m, 15m, 1h, 1d")

@@ -23,9 +23,12 @@ def main() -> None:
 
         sys.stdout.write(f"kaukoluenta {__version__}\n")
         return
+    if arguments[:1] in (["-h"], ["--help"]):
+        sys.stdout.write(_rooms())
+        return
     if not arguments or arguments[0] not in ROOMS:
-        _print_rooms()
-        sys.exit(0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2)
+        sys.stderr.write(_rooms())
+        sys.exit(2)
     room, _ = ROOMS[arguments[0]]
     if room == arguments[0]:
         sys.argv = [f"kaukoluenta {room}", *arguments[1:]]
@@ -34,9 +37,9 @@ def main() -> None:
     runpy.run_module(room, run_name="__main__", alter_sys=False)
 
 
-def _print_rooms() -> None:
+def _rooms() -> str:
     lines = [f"  {name:<11} {what}" for name, (_, what) in ROOMS.items()]
-    sys.stderr.write("usage: kaukoluenta ROOM VERB [...]\n\n" + "\n".join(lines) + "\n")
+    return "usage: kaukoluenta ROOM VERB [...]\n\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

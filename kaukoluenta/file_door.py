@@ -27,6 +27,7 @@ _NUMBER = {
     ",": re.compile(r"-?[0-9]+(\.[0-9]+)?"),
     ";": re.compile(r"-?[0-9]+([.,][0-9]+)?"),
 }
+_PLAIN_HEADING = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOST_SHOWN = 20
 
 
@@ -156,15 +157,17 @@ def read_table(file: str, octets: bytes, columns: Sequence[str], optional: Seque
     text = _decode(file, octets)
     heading_line = text.splitlines()[0] if text.strip() else ""
     separator = ";" if heading_line.count(";") > heading_line.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines: list[list[str]] = []
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        lines.extend(reader)
     except csv.Error:
         raise FileRefused(
-            [Fault(file, 0, "", "The quotes do not match.", "Double a quote inside quotes.")]
+            [Fault(file, len(lines) + 1, "", "The quotes do not match.", "Double a quote inside quotes.")]
         ) from None
     heading = [name.strip() for name in lines[0]] if lines else []
     _check_heading(file, heading, columns)
-    table = Table(file, [], [name for name in heading if name and name not in (*columns, *optional)])
+    table = Table(file, [], _unknown(heading, lines[1:], {*columns, *optional}))
     for number, cells in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
@@ -189,6 +192,19 @@ def _decode(file: str, octets: bytes) -> str:
         raise FileRefused(
             [Fault(file, row, "", "This is not UTF-8.", "Save the file as CSV UTF-8.")]
         ) from None
+
+
+def _unknown(heading: list[str], lines: list[list[str]], known: set[str]) -> list[str]:
+    """Names of the columns that nobody asked for. One whose heading is no plain word goes by its number: a
+    table without a heading has a person's name there."""
+    named = {number: name for number, name in enumerate(heading, start=1) if name and name not in known}
+    for number, name in enumerate(heading, start=1):
+        if not name and any(cells[number - 1 : number] not in ([], [""]) for cells in lines):
+            named[number] = ""
+    return [
+        name if _PLAIN_HEADING.fullmatch(name) else f"column {number}"
+        for number, name in sorted(named.items())
+    ]
 
 
 def _check_heading(file: str, heading: list[str], columns: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -61,7 +61,7 @@ class MqttSettings(Table):
     """
 
     host: str = "127.0.0.1"
-    port: int = 1883
+    port: int = Field(default=1883, ge=1, le=65535)
     socket: Path | None = None
     version: str = "5"
     username: str | None = None
@@ -93,10 +93,11 @@ def load_settings(model: type[Settings], path: Path | None) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(
-            f"The config file {path} cannot be read: {error}.", remedy="Give its path with --config."
+            f"The config file {path} cannot be read: {error}.",
+            remedy="Give the path of a UTF-8 file with --config.",
         ) from None
 
 
@@ -115,16 +116,19 @@ def _fault(file: str, text: str, fault: dict[str, Any]) -> str:
     """`gateway.toml:12: [line.meter] adress: this key is not known. ...`"""
     place: Place = tuple(fault["loc"])
     line = _line_of(place, _lines(text))
-    tables = ".".join(part for part in place[:-1] if isinstance(part, str))
-    key = " ".join(str(part) for part in place[-1:])
-    what = _WHAT.get(fault["type"], str(fault["msg"]))
-    remedy = (
-        "Remove it or check its spelling." if fault["type"] == "extra_forbidden" else "See docs/reference."
-    )
-    return f"{file}{f':{line}' if line else ''}:{f' [{tables}]' if tables else ''} {key}: {what}. {remedy}"
+    names = [part for part in place if isinstance(part, str)]
+    whole_table = not place or isinstance(place[-1], int)
+    tables = ".".join(names if whole_table else names[:-1])
+    table, key = f" [{tables}]" if tables else "", "" if whole_table else f" {names[-1]}:"
+    what, remedy = _WHAT.get(fault["type"], (str(fault["msg"]).removeprefix("Value error, "), _SEE))
+    return f"{file}{f':{line}' if line else ''}:{table}{key} {what.rstrip('.')}. {remedy}"
 
 
-_WHAT = {"extra_forbidden": "this key is not known", "missing": "this key is missing"}
+_SEE = "All keys and their forms are in docs/reference/settings.md."
+_WHAT = {
+    "extra_forbidden": ("this key is not known", "Remove it or check its spelling."),
+    "missing": ("this key is missing", "Add it."),
+}
 _HEADING = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
 

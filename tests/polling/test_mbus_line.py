@@ -98,7 +98,7 @@ def test_the_readout_carries_its_evidence_and_who_read_it() -> None:
         "energy": Amount(Decimal("100E+3"), "Wh"),
         "volume": Amount(Decimal("678.90"), "m3"),
     }
-    assert readout.profile == "generic"
+    assert readout.profile == "kamstrup-multical-602"
     assert readout.raw == (variable_response(17, meter.identity, meter.records[0]).to_bytes(),)
 
 

@@ -65,6 +65,12 @@ def test_the_documented_file_is_read(load):
         (('"substations"', '"boiler-house"'), "gateway.toml", "line boiler-house is there twice"),
         (('KAM-69183621', '69183621'), "gateway.toml:13: [line.meter] id", "no meter id"),
         (('[mqtt]', '[mqtt'), "gateway.toml", "Expected"),
+        (('address = 17', 'address = 253'), "gateway.toml:8: [line]", "no single meter is asked for"),
+        (('address = 17', 'address = true'), "gateway.toml:14: [line.meter] address", "valid integer"),
+        (('address = 5\n', ''), "gateway.toml:16: [line]", "needs an address"),
+        (('profile = "diehl-sharky-775"\n', ''), "gateway.toml:16: [line]", "needs a profile"),
+        (('192.0.2.11:502', '192.0.2.10:10001'), "gateway.toml", "one master) tcp://192.0.2.10:10001"),
+        (('host = "127.0.0.1"', 'port = 0'), "gateway.toml:6: [mqtt] port", "greater than or equal to 1"),
     ],
 )  # fmt: skip
 def test_an_error_names_the_place_and_the_remedy(load, change, place, what):

@@ -77,6 +77,16 @@ def test_extra_columns_are_named():
     assert read(b"meter,energy,read_at,note\nKAM-1,1,2026-10-01,x\n")[1].unknown_columns == ["note"]
 
 
+def test_an_extra_column_without_a_plain_heading_goes_by_its_number():
+    octets = b"meter,energy,read_at,Testi Asiakas,,\nKAM-1,1,2026-10-01,x,y,\n"
+    assert read(octets)[1].unknown_columns == ["column 4", "column 5"]
+
+
+def test_a_broken_quote_is_placed():
+    with pytest.raises(FileRefused, match=r"r\.csv, row 3"):
+        read(b'meter,energy,read_at\nKAM-1,1,2026-10-01\nKAM-2,"1,2026-10-01\n')
+
+
 @given(st.binary(max_size=200))
 def test_any_octets_end_in_rows_or_a_refusal(octets):
     try:
