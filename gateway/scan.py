@@ -121,7 +121,7 @@ def row_of(probe: Probe, profiles: Mapping[str, MBusProfile]) -> ScanRow:
     if probe.answer is not None:
         return _decoded(asked, probe.answer, profiles)
     final = isinstance(probe.mask, int) or not narrow(probe.mask)
-    note = "acknowledges, but gives no telegram" if state == "answered" and final else ""
+    note = "acknowledges, but gives no telegram of its own" if state == "answered" and final else ""
     return ScanRow(asked, state, note=note, final=final)
 
 

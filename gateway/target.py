@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from gateway.meters_file import load_gateway_settings, meters_path
 from gateway.settings import GatewaySettings, LineSettings, MeterSettings
 from kaukoluenta.errors import KaukoluentaError, UsageError
@@ -67,9 +69,11 @@ def meter_of_link(
     """A meter that no config file knows, at the end of a converter in the hand. Raises UsageError."""
     try:
         meter = MeterSettings(id=meter_id(name), address=address, key_file=key_file, profile=profile)
+        return Target(line_of_link(link, meter), meter, ATTEMPTS, SystemClock())
+    except ValidationError as error:
+        raise UsageError(str(error.errors()[0]["msg"]), remedy="Give its own address, or none.") from None
     except KaukoluentaError as error:
         raise UsageError(error.problem, remedy=error.remedy) from None
-    return Target(line_of_link(link, meter), meter, ATTEMPTS, SystemClock())
 
 
 def line_of_link(link: str, *meters: MeterSettings) -> LineSettings:

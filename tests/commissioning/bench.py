@@ -57,6 +57,7 @@ class BenchMeter:
     seconds: bool = False
     baud: int = 2400
     knows_selection: bool = True
+    mute: bool = False
     acknowledges_only: frozenset[int] = frozenset()
     config_word: int = 0
     resets: list[bytes] = field(default_factory=list)
@@ -92,6 +93,8 @@ class BenchMeter:
         if frame.control & ~FCB == 0x40:
             self.selected = self.selected and frame.address != SELECTED
             return b"\xe5"
+        if self.mute:
+            return b""
         self._access_no = self._access_no + 1 & 0xFF
         address = frame.address if frame.address == SELECTED else self.address
         return encode.variable_response(

@@ -244,6 +244,7 @@ def test_a_profile_of_ones_own_is_tried_on_the_meter(link: str, tmp_path: Path, 
         ("--link", "{link}", "--storage", "1"),
         ("--link", "{link}", "--key-file", "key"),
         ("klu", "--link", "{link}"),
+        ("KLU-69183621", "--link", "{link}", "--address", "253"),
     ],
 )
 def test_a_read_that_cannot_be_is_a_usage_error(config: str, link: str, arguments: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -261,9 +262,25 @@ def test_a_scan_that_cannot_be_is_refused_before_anything_connects(
     config = tmp_path / "gateway.toml"
     config.write_text(
         CONFIG.format(link="tcp://127.0.0.1:1")
-        + '[[line]]\nname = "substations"\nprotocol = "modbus"\nlink = "tcp://127.0.0.1:1"\n'
+        + '[[line]]\nname = "substations"\nprotocol = "modbus"\nlink = "tcp://127.0.0.1:2"\n'
     )
     assert scan(*(argument.format(config=config) for argument in arguments)) == 2
+
+
+def test_ctrl_c_stops_a_scan_and_says_how_to_go_on(link: str, tmp_path: Path) -> None:
+    found = tmp_path / "line.toml"
+    command = [sys.executable, "-m", "gateway", "scan", "--link", link, "--json", "--out", str(found)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        asked = [json.loads(process.stdout.readline())["address"] for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    next_one = asked[-1] + len(rest.splitlines()) + 1
+    assert f"Stopped before {next_one}-250. The same command goes on there." in said
+    content = load_meters_file(found)
+    assert content.scan is not None
+    assert content.scan.pending == (f"{next_one}-250",)
 
 
 def scanned_at(terminal: bool, *arguments: str) -> bytes:
@@ -307,3 +324,19 @@ def test_a_line_on_a_serial_port_is_scanned_too(bench: Bench, capsys: pytest.Cap
         link = f"serial://{device}?parity=N&latency_s=0.01"
         assert scan("--link", link, "--addresses", "2-3", "--json") == 0
     assert [row["meter"] for row in rows(capsys.readouterr().out)] == ["KAM-69183621", "KLU-00000017"]
+
+
+def test_a_meter_that_acknowledges_and_gives_nothing_is_noted(
+    bench: Bench, link: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.meters[0].mute = True
+    found = tmp_path / "line.toml"
+    assert scan("--link", link, "--addresses", "2-3", "--json", "--out", str(found)) == 1
+    told = rows(capsys.readouterr().out)
+    assert (told[0]["state"], told[0]["note"]) == (
+        "answered",
+        "acknowledges, but gives no telegram of its own",
+    )
+    content = load_meters_file(found)
+    assert content.scan is not None
+    assert content.scan.answered == ("2",)
