@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TypeVar
 
 from simulator import modbus_device
-from simulator.chance import between, draw, shuffled
+from simulator.chance import between, draw
 from simulator.heat import HOUR
 from simulator.meters import NO_ADDRESS, Meter
 from simulator.modbus_device import ModbusFault
@@ -96,20 +96,24 @@ SCRIPT = (
 
 _METERS_PER_SCRIPT = 24
 
+Chance = tuple[int, str, str, int]
+"""Seed, protocol, kind and turn: what a fault's chance is drawn from."""
+
 
 def plan_faults(
     seed: int, meters: Sequence[Meter], slots: Sequence[datetime], boundaries: Collection[datetime]
 ) -> tuple[Fault, ...]:
-    """Deal the script out over meters and slots. A span too short for a fault goes without it."""
+    """Deal the script out over meters and slots. A fault for which there is no room is left out."""
     rounds = -(-len(meters) // _METERS_PER_SCRIPT)
-    wanted = [(scripted, turn) for scripted in SCRIPT for turn in range(scripted.times * rounds)]
-    faults = [
-        Fault(meter, scripted.kind, first, first + scripted.slots * HOUR)
-        for scripted, turn in wanted
-        for meter in _victim(seed, meters, scripted, turn)
-        for first in _beginning(seed, slots, boundaries, scripted, turn)
-    ]
-    return _without_overlaps(faults)
+    faults: list[Fault] = []
+    for scripted in SCRIPT:
+        quiet = _quiet_slots(slots, boundaries, scripted.slots)
+        fitting = [meter for meter in meters if _fits(meter, scripted.kind)]
+        for turn in range(scripted.times * rounds if fitting else 0):
+            chance = (seed, *_name(scripted.kind), turn)
+            meter = fitting[between(0, len(fitting) - 1, *chance, "victim")]
+            faults += _fault(meter, scripted, quiet, faults, chance)
+    return tuple(faults)
 
 
 def fault_finder(faults: Sequence[Fault], kinds: type[Kind]) -> Callable[[Meter, datetime], Kind | None]:
@@ -142,11 +146,6 @@ def distortion_chance(seed: int, meter: Meter, instant: datetime) -> int:
     return draw(seed, "distortion", meter.id, instant)
 
 
-def _victim(seed: int, meters: Sequence[Meter], scripted: Scripted, turn: int) -> list[Meter]:
-    fitting = [meter for meter in meters if _fits(meter, scripted.kind)]
-    return shuffled(fitting, seed, "victim", *_name(scripted.kind), turn)[:1]
-
-
 def _fits(meter: Meter, kind: AnyFault) -> bool:
     """Whether the meter's line can play this fault with the outcome that READABLE says."""
     layout = meter.layout
@@ -162,25 +161,27 @@ def _name(kind: AnyFault) -> tuple[str, str]:
     return type(kind).__name__, kind.name
 
 
-def _beginning(
-    seed: int, slots: Sequence[datetime], boundaries: Collection[datetime], scripted: Scripted, turn: int
-) -> list[datetime]:
+def _quiet_slots(slots: Sequence[datetime], boundaries: Collection[datetime], length: int) -> list[datetime]:
+    """The slots in which a fault of this length may begin: no boundary is in it or within an hour of it."""
+    return [
+        slot
+        for slot in slots[1:-length]
+        if not any(slot - HOUR <= boundary <= slot + length * HOUR for boundary in boundaries)
+    ]
+
+
+def _fault(
+    meter: Meter, scripted: Scripted, quiet: Sequence[datetime], others: Sequence[Fault], chance: Chance
+) -> list[Fault]:
+    """The fault, where the meter has no other one; none when there is no room for it."""
     length = scripted.slots * HOUR
+    its_own = [other for other in others if other.meter is meter]
     free = [
         slot
-        for slot in slots[1 : -scripted.slots]
-        if not any(slot - HOUR <= boundary <= slot + length for boundary in boundaries)
+        for slot in quiet
+        if not any(other.first < slot + length and slot < other.after for other in its_own)
     ]
-    return free and [free[between(0, len(free) - 1, seed, "beginning", *_name(scripted.kind), turn)]]
-
-
-def _without_overlaps(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """One fault at a time on a meter: the first in the script stands."""
-    kept: list[Fault] = []
-    for fault in faults:
-        if not any(
-            other.meter is fault.meter and other.first < fault.after and fault.first < other.after
-            for other in kept
-        ):
-            kept.append(fault)
-    return tuple(kept)
+    if not free:
+        return []
+    first = free[between(0, len(free) - 1, *chance, "beginning")]
+    return [Fault(meter, scripted.kind, first, first + length)]
