@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from pydantic_core import PydanticUndefined
 from kaukoluenta.__main__ import ROOMS
 from kaukoluenta.quantities import QUANTITIES, UNITS
 from kaukoluenta.reading import Quality, Source
+from kaukoluenta.runtime.durations import duration_text
 
+SETTINGS = {
+    "gateway": "GatewaySettings",
+    "collector": "CollectorSettings",
+    "dashboards": "DashboardsSettings",
+    "registry": "RegistrySettings",
+    "billing": "BillingSettings",
+}
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py from the code. Change the code, then run `make docs`. -->\n"
 
@@ -67,14 +76,10 @@ def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argu
 def settings() -> str:
     """Each process's config file, table by table."""
     text = [
-        "# Settings\n\nOne TOML file a process. `KAUKOLUENTA_<ROOM>__<TABLE>__<KEY>` in the environment stands over it. "
-        "`KAUKOLUENTA_DATA=FOLDER` stands over every database path.\n"
+        "# Settings\n\nOne TOML file a process. `KAUKOLUENTA_<ROOM>__<TABLE>__<KEY>` in the environment "
+        "stands over it. `KAUKOLUENTA_DATA=FOLDER` stands over every database path.\n"
     ]
-    for room, name in (
-        ("gateway", "GatewaySettings"),
-        ("collector", "CollectorSettings"),
-        ("dashboards", "DashboardsSettings"),
-    ):
+    for room, name in SETTINGS.items():
         model = getattr(importlib.import_module(f"{room}.settings"), name)
         text.append(f"\n## {room}.toml\n")
         text += [_table(title, table) for title, table in _tables("", model)]
@@ -114,7 +119,9 @@ def _table(title: str, model: type[BaseModel]) -> str:
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "required"
-    return "none" if value is None else f"`{value}`"
+    if isinstance(value, timedelta):
+        return f"`{duration_text(value)}`"
+    return "none" if value is None or value == () else f"`{value}`"
 
 
 def registers() -> str:

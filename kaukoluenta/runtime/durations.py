@@ -22,4 +22,13 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(**{_UNIT[match[2]]: int(match[1])})
 
 
+def duration_text(duration: timedelta) -> str:
+    """The shortest form that `parse_duration` reads as this duration, in whole seconds."""
+    seconds = int(duration.total_seconds())
+    for letter, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{letter}"
+    return f"{seconds}s"
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
