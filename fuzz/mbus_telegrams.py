@@ -47,7 +47,7 @@ def _by_coverage(seconds: int, corpus: Path) -> int:
         checks = import_module("fuzz.mbus_checks")
     for seed in checks.seeds():
         (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1", "-timeout=10"]
+    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-len_control=0", "-timeout=10"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], lambda octets: _told(checks, octets))
     atheris.Fuzz()
     return 0
