@@ -32,7 +32,7 @@ from tests.buses.simulated_line import (
 
 PATIENCE_S = 60.0
 
-# pyserial 3.5: old names of thread methods, and a socket left to the garbage collector when the server hangs up
+# pyserial 3.5: old names of thread methods, and a socket left to the garbage collector after a loss
 rfc2217 = pytest.mark.filterwarnings(
     "ignore:set(Daemon|Name):DeprecationWarning", "ignore:unclosed <socket:ResourceWarning"
 )
