@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from collector.intake import Intake, open_intake
@@ -22,6 +23,7 @@ from kaukoluenta.identifiers import GatewayName
 from kaukoluenta.payload import Acknowledgement, encode_acknowledgement
 from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.database import DatabaseTooNew
+from kaukoluenta.runtime.lock import only_one
 from kaukoluenta.runtime.log import fields
 from kaukoluenta.runtime.mqtt import Message, MqttSession
 from kaukoluenta.topics import topic
@@ -146,9 +148,17 @@ def run(settings: CollectorSettings) -> int:
     """Serve until SIGTERM or SIGINT. A broker or a store that is not there is waited for.
 
     Raises:
-        ConfigurationInvalid: settings that cannot be used, or a database of a newer version.
+        ConfigurationInvalid: settings that cannot be used, a database of a newer version, or another
+            collector runs with it.
     """
-    table, path = settings.collector, settings.database()
+    path = settings.database()
+    remedy = "Stop it: two would push each other from the broker. For another town set another data folder."
+    with only_one("collector", path, remedy=remedy):
+        return _serve(settings, path)
+
+
+def _serve(settings: CollectorSettings, path: Path) -> int:
+    table = settings.collector
     clock = open_clock(table.clock, CLIENT_ID)
     queue: SimpleQueue[Message | Signal] = SimpleQueue()
     session = MqttSession(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,9 +17,9 @@ from gateway.poll import LinePoller
 from gateway.publish import Publisher
 from gateway.readout import Line
 from gateway.settings import GatewaySettings
-from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.data_folder import database_path
+from kaukoluenta.runtime.lock import only_one
 from kaukoluenta.runtime.log import fields
 
 log = logging.getLogger(__name__)
@@ -44,30 +41,10 @@ def run_gateway(settings: GatewaySettings) -> None:
     lines = {line.name: make_line(line) for line in settings.line}
     path, table = outbox_path(settings), settings.gateway
     open_clock(table.clock, table.name)
-    with only_gateway_of(path):
+    with only_one("gateway", path, remedy="Stop it, or give this one another name."):
         outbox = open_outbox(path, table.name, settings.meters(), table.outbox_limit_mb)
         with closing(outbox):
             asyncio.run(_serve(settings, lines, outbox))
-
-
-@contextmanager
-def only_gateway_of(outbox: Path) -> Iterator[None]:
-    """Hold the outbox's lock: two gateways over one outbox would both ask the same meters.
-
-    Raises:
-        ConfigurationInvalid: another process holds it.
-    """
-    lock = os.open(outbox.with_name(outbox.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigurationInvalid(
-                f"Another gateway runs with {outbox}.", remedy="Stop it, or give this one another name."
-            ) from None
-        yield
-    finally:
-        os.close(lock)
 
 
 async def _serve(settings: GatewaySettings, lines: dict[str, Line], outbox: Outbox) -> None:

@@ -48,6 +48,21 @@ def test_duplicates_and_disorder_change_nothing(collector, gateway, settle):
     assert collector.quarantine() == []
 
 
+def test_a_second_collector_with_the_same_data_is_refused_and_the_first_goes_on(
+    broker, start_collector, gateway
+):
+    first = start_collector(broker.settings)
+    gateway.send(5)
+    gateway.send_until_acknowledged()
+    second = start_collector(broker.settings)
+    assert second.process.wait(30) == 3
+    assert f"Another collector runs with {second.database}.\nStop it" in second.log.read_text()
+    gateway.send(10)
+    gateway.send_until_acknowledged()
+    assert "broker gone" not in first.log.read_text()
+    assert first.stop() == 0
+
+
 # Sudden ends --------------------------------------------------------------------------------------
 
 
