@@ -181,6 +181,8 @@ def _scan(chosen: argparse.Namespace) -> int:
     from gateway.scan_line import scan_line
     from gateway.target import line_of_config, line_of_link
 
+    if chosen.link and chosen.line:
+        raise UsageError("--line is a line of a config file.", remedy="Give --config, or --link alone.")
     if chosen.link:
         line, meters = line_of_link(chosen.link), None
     else:
@@ -219,9 +221,13 @@ def _write(chosen: argparse.Namespace) -> int:
 def _target(chosen: argparse.Namespace) -> Target:
     from gateway.target import meter_of_config, meter_of_link
 
-    if chosen.config:
-        return meter_of_config(chosen.config, chosen.meter)
     profile = getattr(chosen, "profile", None)
+    if chosen.config:
+        if (chosen.address, chosen.key_file, profile) != (None, None, None):
+            raise UsageError(
+                "--address, --key-file and --profile go with --link.", remedy="The config says them."
+            )
+        return meter_of_config(chosen.config, chosen.meter)
     return meter_of_link(chosen.link, chosen.meter, chosen.address, chosen.key_file, profile)
 
 

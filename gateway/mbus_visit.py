@@ -66,10 +66,10 @@ def read_address(address: int, *, attempts: int, key: bytes | None) -> Dialogue[
 def read_storage(
     who: SecondaryAddress, primary: int | None, storage: int, *, attempts: int, key: bytes | None
 ) -> Dialogue[Telegrams]:
-    """Have a meter give one storage number only, read it, and undo the choice. Raises as `read_out`."""
+    """Have a meter give one storage number only, read it, and undo the choice. Raises MBusError."""
     count = FrameCount()
     address = yield from approach(who, primary, count, attempts=attempts)
-    yield from select_storage(address, storage, count, attempts=attempts)
+    yield from _choose(address, storage, count, attempts)
     further = partial(goes_on, key=key)
     try:
         telegrams = yield from read_out(address, count, attempts=attempts, who=who, goes_on=further)
@@ -79,3 +79,13 @@ def read_storage(
         raise
     yield from select_everything(address, count, attempts=attempts)
     return telegrams
+
+
+def _choose(address: int, storage: int, count: FrameCount, attempts: int) -> Dialogue[None]:
+    try:
+        yield from select_storage(address, storage, count, attempts=attempts)
+    except MBusError as failure:
+        raise MBusError(
+            f"The meter does not let itself be asked for storage {storage}. {failure.problem}",
+            remedy="Not every meter does: `--stored` shows what it sends unasked.",
+        ) from failure

@@ -46,7 +46,8 @@ def heat_records(kwh: int = 12345) -> list[bytes]:
 class BenchMeter:
     """`behind` is how far its clock is behind, None where it shows none; `seconds`: it shows them.
 
-    `kept`: storage numbers that it gives on demand only; `acknowledges_only`: CI fields it does not obey.
+    `kept`: storage numbers that it gives on demand only; `acknowledges_only`: CI fields it does not obey,
+    `unknown`: those to which it is silent.
     """
 
     identity: Identity
@@ -59,6 +60,7 @@ class BenchMeter:
     knows_selection: bool = True
     mute: bool = False
     acknowledges_only: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
     config_word: int = 0
     resets: list[bytes] = field(default_factory=list)
     written: int = 0
@@ -112,6 +114,8 @@ class BenchMeter:
 
     def _obey(self, frame: LongFrame) -> bytes:
         self.written += 1
+        if frame.ci in self.unknown:
+            return b""
         if frame.ci in self.acknowledges_only:
             return b"\xe5"
         if frame.ci in SPEEDS:

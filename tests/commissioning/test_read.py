@@ -210,6 +210,16 @@ def test_a_storage_number_that_the_meter_does_not_keep_is_a_problem_and_the_choi
     assert bench.meters[0].chosen is None
 
 
+def test_a_meter_that_cannot_be_asked_for_a_storage_number_says_so(
+    bench: Bench, link: str, told: Any
+) -> None:
+    bench.meters[0].unknown = frozenset({0x51})
+    assert read("KLU-69183621", "--link", link, "--storage", "9", "--json") == 4
+    error = told()["error"]
+    assert error["problem"].startswith("The meter does not let itself be asked for storage 9.")
+    assert "--stored" in error["remedy"]
+
+
 def test_the_stored_values_have_a_table_for_people(link: str, capsys: pytest.CaptureFixture[str]) -> None:
     read("--link", link, "--stored")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -244,6 +254,7 @@ def test_a_profile_of_ones_own_is_tried_on_the_meter(link: str, tmp_path: Path, 
         ("--link", "{link}", "--storage", "1"),
         ("--link", "{link}", "--key-file", "key"),
         ("klu", "--link", "{link}"),
+        ("KLU-69183621", "--config", "{config}", "--address", "3"),
         ("KLU-69183621", "--link", "{link}", "--address", "253"),
     ],
 )

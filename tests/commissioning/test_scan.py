@@ -253,6 +253,7 @@ def test_nobody_on_the_line_is_a_problem_with_a_remedy(capsys: pytest.CaptureFix
         ("--link", "tcp://127.0.0.1:1", "--addresses", "all"),
         ("--link", "tcp://127.0.0.1:1", "--secondary", "6918"),
         ("--config", "{config}", "--line", "cellar"),
+        ("--link", "tcp://127.0.0.1:1", "--line", "cellar"),
         ("--config", "{config}", "--line", "substations", "--secondary"),
     ],
 )
