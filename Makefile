@@ -1,6 +1,6 @@
 # Words to know: setup demo test check bench docs. Two commands on a fresh Debian machine: make demo, make test.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test check bench docs lock generated format
+.PHONY: help setup dev demo test check bench fuzz docs lock format
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,6 +13,7 @@ help:
 	@echo "make test    everything that must hold, on real components"
 	@echo "make check   format, lint, types, import contracts, generated files"
 	@echo "make bench   speed, as ratios side by side"
+	@echo "make fuzz    mutated telegrams for a minute"
 	@echo "make docs    write the generated pages anew"
 
 # debian-packages.sh installs what is missing when it may (root), and otherwise says the command.
@@ -54,6 +55,11 @@ format: dev
 bench: dev
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
+# atheris ships for few Pythons; without it the fuzzer mutates blindly and says so.
+fuzz: dev
+	-$(PIP) install --require-hashes -r requirements/fuzz.lock
+	$(BIN)/python -m fuzz.mbus_telegrams --seconds 60
+
 docs: dev
 	$(BIN)/python docs/generate.py
 
@@ -63,4 +69,5 @@ LOCK = uv pip compile --quiet --no-config --python-version 3.11 --generate-hashe
 lock:
 	$(LOCK) pyproject.toml --all-extras -o requirements/run.lock
 	$(LOCK) --group build -o requirements/build.lock
+	$(LOCK) --group fuzz -o requirements/fuzz.lock
 	$(LOCK) pyproject.toml --all-extras --group build --group dev -c requirements/run.lock -o requirements/dev.lock
