@@ -4,8 +4,8 @@ A form's register is the boundary, whatever was read at that instant: a form wit
 later that day than its midnight. Where the form leaves start_energy empty, a reading of that very instant
 stands in. Where it leaves end_energy empty only a reading of source `removal` does: a scheduled one from
 before the meter came off would lose what it still counted. Elsewhere everything that is claimed of the meter
-at that very instant must agree; the store gives the correction alone where there is one. Nothing is
-interpolated.
+at that very instant must agree; where there is a correction, the store gives it and what arrived after it
+with other registers. Nothing is interpolated.
 """
 
 from __future__ import annotations

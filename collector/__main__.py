@@ -1,4 +1,4 @@
-"""`kaukoluenta collector run | check | import | export | gaps | quarantine`."""
+"""`kaukoluenta collector run | check | import | export | gaps | conflicts | quarantine`."""
 
 from __future__ import annotations
 
@@ -55,13 +55,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--every", type=_duration, help="how often meters are read, instead of what gateways say"
     )
     gaps.add_argument("--singly", action="store_true", help="every slot by itself")
+    conflicts = verb("conflicts", _conflicts, "what was said differently of one instant and is not decided")
     quarantine = verb("quarantine", _quarantine, "what could not be accepted, and why")
-    for ranged in (export, gaps):
+    for ranged in (export, gaps, conflicts):
         ranged.add_argument("--from", dest="start", metavar="INSTANT", type=_argument(parse_instant))
         ranged.add_argument(
             "--to", dest="end", metavar="INSTANT", type=_argument(parse_instant), help="exclusive"
         )
-    for printing in (check, importing, export, gaps, quarantine):
+    for printing in (check, importing, export, gaps, conflicts, quarantine):
         printing.add_argument("--json", action="store_true", help="for programs")
     return parser
 
@@ -152,6 +153,20 @@ def _gaps(arguments: argparse.Namespace) -> int:
             for gap in gaps
         ]
         print_table(("meter", "first slot", "last slot", "slots", "reason"), rows)
+    return 0
+
+
+def _conflicts(arguments: argparse.Namespace) -> int:
+    from collector.conflicts import HEADINGS, as_json, table_rows
+    from collector.export import END_OF_TIME
+    from kaukoluenta.reading import EARLIEST
+
+    with _collector(arguments) as (store, _):
+        conflicts = [*store.conflicts(arguments.start or EARLIEST, arguments.end or END_OF_TIME)]
+    if arguments.json:
+        print_json([*map(as_json, conflicts)])
+    else:
+        print_table(HEADINGS, [row for conflict in conflicts for row in table_rows(conflict)])
     return 0
 
 

@@ -1,7 +1,8 @@
 """`collector import`: readings from a CSV file through the file door. A bad row takes nothing of the file.
 
 Two rows that say different things of one meter, instant and source are a conflict, be they in one file or in
-two: the first stands, the other is kept beside it, the rest is taken.
+two: the first stands, the other is kept beside it, the rest is taken. A file of corrections decides, so
+one with two values for one meter and instant is refused.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from collector.store import Added, Arrival, Correction, ReadingStore, same_registers
+from collector.store import Added, Arrival, Correction, ReadingStore, differing, same_registers
 from kaukoluenta.errors import UsageError
-from kaukoluenta.file_door import BadCell, FileRefused, Row, read_table
+from kaukoluenta.file_door import BadCell, Fault, FileRefused, Row, read_table
 from kaukoluenta.identifiers import MeterId, meter_id
 from kaukoluenta.quantities import ENERGY_UNITS, VOLUME_UNITS, Amount
 from kaukoluenta.reading import Reading, ReadingRefused, Source, check_reading
@@ -37,6 +38,7 @@ class NumberedReading:
 class FileRead:
     """What a file says, and the headings that nobody asked for."""
 
+    name: str
     readings: tuple[NumberedReading, ...]
     unknown_columns: tuple[str, ...]
     origin: str
@@ -66,30 +68,39 @@ def read_file(name: str, octets: bytes) -> FileRead:
     readings = tuple(NumberedReading(row.number, reading) for row, reading in table.entries(_reading))
     if table.faults:
         raise FileRefused(sorted(table.faults, key=lambda fault: fault.row))
-    return FileRead(readings, tuple(table.unknown_columns), f"sha256:{sha256(octets).hexdigest()}")
+    return FileRead(name, readings, tuple(table.unknown_columns), f"sha256:{sha256(octets).hexdigest()}")
 
 
 def import_readings(store: ReadingStore, file: FileRead, now: datetime) -> Imported:
     """Add all readings of a file, in one go."""
     added = store.add((numbered.reading for numbered in file.readings), Arrival(now, file.origin))
-    if not added.conflicting:
-        return Imported(added, ())
-    at_odds = (numbered for numbered in file.readings if _differs(store, numbered.reading))
-    return Imported(added, tuple(at_odds))
+    return Imported(added, tuple(file.readings[place] for place in added.at_odds))
 
 
 def import_corrections(store: ReadingStore, file: FileRead, now: datetime, why: str) -> Imported:
-    """Let the file's readings supersede. A file that contradicts itself corrects with its first word."""
-    decided: dict[tuple[MeterId, datetime], Reading] = {}
-    at_odds = []
+    """Let the file's readings supersede. Raises FileRefused when the file contradicts itself."""
+    decided: dict[tuple[MeterId, datetime], NumberedReading] = {}
+    faults = []
     for numbered in file.readings:
-        reading = numbered.reading
-        first = decided.setdefault((reading.meter, reading.read_at), reading)
-        if not same_registers(first.registers, reading.registers):
-            at_odds.append(numbered)
-    added = store.correct(decided.values(), Arrival(now, file.origin), Correction(os_user(), why))
-    repeated = len(file.readings) - len(at_odds) - len(decided)
-    return Imported(Added(added.new, added.duplicate + repeated, len(at_odds)), tuple(at_odds))
+        first = decided.setdefault((numbered.reading.meter, numbered.reading.read_at), numbered)
+        if not same_registers(first.reading.registers, numbered.reading.registers):
+            faults.append(_contradiction(file.name, first, numbered))
+    if faults:
+        raise FileRefused(faults)
+    decisions = [numbered.reading for numbered in decided.values()]
+    added = store.correct(decisions, Arrival(now, file.origin), Correction(os_user(), why))
+    return Imported(Added(added.new, added.duplicate + len(file.readings) - len(decisions)), ())
+
+
+def _contradiction(file: str, first: NumberedReading, other: NumberedReading) -> Fault:
+    registers = differing([first.reading, other.reading])
+    return Fault(
+        file,
+        other.row,
+        "energy" if "energy" in registers else "volume",
+        f"not the value of row {first.row} for the same meter and instant.",
+        "A correction decides: leave one of the two.",
+    )
 
 
 def os_user() -> str:
@@ -111,13 +122,6 @@ def _reading(row: Row) -> Reading:
         return check_reading(Reading(meter, row.instant("read_at"), source, registers))
     except ReadingRefused as refused:
         raise BadCell("read_at", refused.problem, refused.remedy) from None
-
-
-def _differs(store: ReadingStore, reading: Reading) -> bool:
-    """Whether something else stands under the reading's key, or a correction over it."""
-    claims = store.at(reading.read_at, [reading.meter])[reading.meter]
-    stands = next((claim for claim in claims if claim.source is reading.source), claims[0])
-    return not same_registers(stands.registers, reading.registers)
 
 
 def places(numbered: Sequence[NumberedReading], file: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import NamedTuple, Protocol
 
 from kaukoluenta.errors import KaukoluentaError
@@ -35,11 +36,32 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many readings were new, known already, or at odds with what stands."""
+    """How many readings were new, known already, or at odds with what stands; and which those were."""
 
     new: int = 0
     duplicate: int = 0
     conflicting: int = 0
+    at_odds: tuple[int, ...] = field(default=(), compare=False)
+    """The places, in the call, of those that are conflicting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was said of a meter at an instant, how it came, and whose decision it is if it is one."""
+
+    reading: Reading
+    arrival: Arrival
+    correction: Correction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Claims of one meter at one instant that differ in these registers, and nobody has decided since."""
+
+    meter: MeterId
+    read_at: datetime
+    registers: tuple[str, ...]
+    claims: tuple[Claim, ...]
 
 
 class EnergyRead(NamedTuple):
@@ -61,13 +83,31 @@ def same_amount(one: Amount, other: Amount) -> bool:
     return have.family == want.family and one.value * have.factor == other.value * want.factor
 
 
+def differing(readings: Sequence[Reading]) -> tuple[str, ...]:
+    """The registers of which these readings say different things, sorted. A source that says nothing of a
+    register does not contradict another that does; one source, once with and once without it, does."""
+    names = sorted({name for reading in readings for name in reading.registers})
+    return tuple(
+        name for name in names if any(_contradict(*pair, name) for pair in combinations(readings, 2))
+    )
+
+
+def _contradict(one: Reading, other: Reading, register: str) -> bool:
+    have, want = one.registers.get(register), other.registers.get(register)
+    if have is None or want is None:
+        return have is not want and one.source is other.source
+    return not same_amount(have, want)
+
+
 class ReadingStore(Protocol):
     """Every backend passes tests/store/test_contract.py unchanged.
 
     The key of a reading is (meter, read_at, source). The first reading under a key stands; another with
     other registers is kept beside it as a conflict. Registers are the same when each has the same value
-    in the same unit family (0.1 MWh is 100 kWh; kWh and GJ never are). A correction stands over all
-    that was said of that meter at that instant, whatever its source; the newest correction counts.
+    in the same unit family (0.1 MWh is 100 kWh; kWh and GJ never are). A correction decides all that had
+    been said of that meter at that instant, whatever its source; the newest correction counts. A claim with
+    other registers that arrives later is a conflict with it until the next correction: the correction stands,
+    and `at` and `conflicts` give both. What was said before, or says the same, reopens nothing.
     Every Decimal comes back with the exponent that it had.
     """
 
@@ -75,7 +115,7 @@ class ReadingStore(Protocol):
         """Store all of them durably or none.
 
         A redelivered reading is a duplicate, not an error: MQTT QoS 1 promises at least once. One that is
-        at odds with what stands counts as conflicting each time and is kept once.
+        at odds with what stands is kept once, and counts as conflicting each time until a correction decides.
 
         Raises:
             StoreUnavailable: nothing was stored; the caller keeps the message unacknowledged.
@@ -83,14 +123,19 @@ class ReadingStore(Protocol):
         """
 
     def correct(self, readings: Iterable[Reading], arrival: Arrival, correction: Correction) -> Added:
-        """Store readings that supersede. The same correction again is a duplicate. Raises as `add`."""
+        """Store readings that supersede. The same correction again is a duplicate, unless a claim that came
+        since is still undecided. Raises as `add`."""
 
     def at(self, instant: datetime, meters: Iterable[MeterId]) -> Mapping[MeterId, list[Reading]]:
-        """All that is claimed of these meters at this very instant: standing readings of every source and
-        the conflicts kept beside them; only the correction where there is one. Meters without are absent."""
+        """All that is claimed of these meters at this very instant and not decided: readings of every source
+        and the conflicts kept beside them, by source; where there is a correction, it and then what arrived
+        after it with other registers. Meters without are absent."""
+
+    def conflicts(self, start: datetime, end: datetime) -> Iterator[Conflict]:
+        """The instants in [start, end) whose claims, as `at` gives them, differ; by instant, then meter."""
 
     def series(self, meter: MeterId, start: datetime, end: datetime) -> list[Reading]:
-        """The standing readings in [start, end] by read_at; a correction in place of what it supersedes."""
+        """The standing readings in [start, end] by read_at; a correction in place of all else."""
 
     def energies(self, meters: Iterable[MeterId], start: datetime, end: datetime) -> Iterator[EnergyRead]:
         """The energy registers of `series` in [start, end] for many meters, by meter, then read_at."""

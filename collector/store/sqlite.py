@@ -19,8 +19,11 @@ from collector.schema import READING_COLUMNS
 from collector.store import (
     Added,
     Arrival,
+    Claim,
+    Conflict,
     Correction,
     EnergyRead,
+    differing,
     same_registers,
     statements,
 )
@@ -44,9 +47,12 @@ from kaukoluenta.identifiers import MeterId
 from kaukoluenta.reading import Reading, check_reading
 from kaukoluenta.runtime.database import transaction
 
-_METER, _SOURCE, _LAYOUT, _AMOUNTS = (
-    READING_COLUMNS.index(column) for column in ("meter", "source", "layout", "amounts")
+_SPAN, _METER, _READ_AT, _SOURCE, _LAYOUT, _ARRIVAL, _AMOUNTS = (
+    READING_COLUMNS.index(column)
+    for column in ("span", "meter", "read_at", "source", "layout", "arrival", "amounts")
 )
+_WHO, _WHY = len(READING_COLUMNS), len(READING_COLUMNS) + 1
+"""Only in a row of a correction; None in what is asked together with corrections."""
 _FOR_EVER = 2**62
 _INSTANT_KEY, _KEY = slice(_SOURCE), slice(_SOURCE + 1)
 
@@ -73,16 +79,16 @@ class SqliteStore:
         with self._writing() as connection:
             rows = self._rows(readings, arrival)
             new = connection.executemany(statements.INSERT, rows).rowcount if rows else 0
-            conflicting = sum(map(self._at_odds, rows)) if new < len(rows) else 0
-        return Added(new, len(rows) - new - conflicting, conflicting)
+            known = enumerate(rows) if new < len(rows) else ()
+            at_odds = tuple(place for place, row in known if self._at_odds(row))
+        return Added(new, len(rows) - new - len(at_odds), len(at_odds), at_odds)
 
     def correct(self, readings: Iterable[Reading], arrival: Arrival, correction: Correction) -> Added:
         with self._writing() as connection:
             rows = self._rows(readings, arrival)
             new = 0
             for row in rows:
-                newest = self._newest_correction(row)
-                if newest and newest[_SOURCE] == row[_SOURCE] and self._same(newest, row):
+                if self._decided_so(row):
                     continue
                 connection.execute(statements.INSERT_CORRECTION, (*row, correction.who, correction.why))
                 new += 1
@@ -126,16 +132,28 @@ class SqliteStore:
         return self._layouts.give(layout)
 
     def _at_odds(self, row: Row) -> bool:
-        """Whether a row of this arrival differs from what stands; then it is kept beside it, once."""
+        """Whether a row of this arrival differs from what stands; then it is kept beside it, once.
+
+        One that was kept already and decided since says nothing new.
+        """
         if self._same(self._connection.execute(statements.FIRST, row[_KEY]).fetchone(), row):
             return False
         corrected = self._newest_correction(row)
         if corrected and self._same(corrected, row):
             return False
         kept = self._connection.execute(statements.CONFLICTS, row[_KEY]).fetchall()
-        if not any(self._same(conflict, row) for conflict in kept):
+        said = next((conflict[_ARRIVAL] for conflict in kept if self._same(conflict, row)), None)
+        if said is None:
             self._connection.execute(statements.INSERT_CONFLICT, row)
-        return True
+            return True
+        return corrected is None or int(said) > int(corrected[_ARRIVAL])
+
+    def _decided_so(self, row: Row) -> bool:
+        """Whether the newest correction says just this, and nothing has been claimed against it since."""
+        claims = self._claims(row[_SPAN], row[_READ_AT], [row[_METER]]).get(row[_METER], [])
+        if len(claims) != 1 or claims[0][_WHO] is None:
+            return False
+        return bool(claims[0][_SOURCE] == row[_SOURCE]) and self._same(claims[0], row)
 
     def _newest_correction(self, row: Row) -> Row | None:
         found: Row | None = self._connection.execute(
@@ -154,17 +172,19 @@ class SqliteStore:
 
     def at(self, instant: datetime, meters: Iterable[MeterId]) -> Mapping[MeterId, list[Reading]]:
         read_at = microseconds(instant)
-        rows = self._fetch(
-            statements.CLAIMS,
-            span=span_of(read_at),
-            read_at=read_at,
-            meters=json.dumps([self._meters.number(meter) for meter in meters]),
-        )
-        found: defaultdict[MeterId, list[Reading]] = defaultdict(list)
-        for row in sorted(rows, key=lambda row: int(row[_SOURCE])):
-            reading = self._reading(row)
-            found[reading.meter].append(reading)
-        return dict(found)
+        claims = self._claims(span_of(read_at), read_at, [self._meters.number(meter) for meter in meters])
+        return {self._meters.key(number): [*map(self._reading, rows)] for number, rows in claims.items()}
+
+    def conflicts(self, start: datetime, end: datetime) -> Iterator[Conflict]:
+        first, last = microseconds(start), microseconds(end)
+        for span in self._spans(first, last):
+            disputable = self._fetch(statements.DISPUTABLE_OF_SPAN, span=span, start=first, end=last)
+            for number, read_at in disputable:
+                claims = self._claims(span, read_at, [number])[number]
+                registers = differing([*map(self._reading, claims)])
+                if registers:
+                    meter = self._meters.key(number)
+                    yield Conflict(meter, instant_of(read_at), registers, tuple(map(self._claim, claims)))
 
     def series(self, meter: MeterId, start: datetime, end: datetime) -> list[Reading]:
         number = self._meters.number(meter)
@@ -213,8 +233,25 @@ class SqliteStore:
             for row in self._fetch(statements.READINGS_OF_SPAN, span=span, start=first, end=last):
                 yield self._reading(row)
 
+    def _claims(self, span: int, read_at: int, meters: Iterable[int | None]) -> Mapping[int, list[Row]]:
+        """By meter what `at` gives, as rows with who and why: the newest correction first, then by source."""
+        numbers = json.dumps([*meters])
+        rows = self._fetch(statements.CLAIMS, span=span, read_at=read_at, meters=numbers)
+        found: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: (row[_WHO] is None, int(row[_SOURCE]))):
+            claims = found[row[_METER]]
+            if not claims or claims[0][_WHO] is None or not self._same(claims[0], row):
+                claims.append(row)
+        return dict(found)
+
+    def _claim(self, row: Row) -> Claim:
+        ((received_at, origin),) = self._fetch(statements.ARRIVAL, number=row[_ARRIVAL])
+        correction = None if row[_WHO] is None else Correction(row[_WHO], row[_WHY])
+        return Claim(self._reading(row), Arrival(instant_of(received_at), origin), correction)
+
     def _reading(self, row: Row) -> Reading:
-        return reading_of(self._meters.key(row[_METER]), self._layouts.key(row[_LAYOUT]), row)
+        fields = row[: len(READING_COLUMNS)]
+        return reading_of(self._meters.key(row[_METER]), self._layouts.key(row[_LAYOUT]), fields)
 
     def _within(self, start: datetime, end: datetime) -> dict[str, Any]:
         first, last = microseconds(start), microseconds(end)

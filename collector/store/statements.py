@@ -30,14 +30,25 @@ NEWEST_CORRECTION = f"SELECT {_COLUMNS} FROM correction WHERE {_KEY} ORDER BY nu
 
 _AMONG = "meter IN (SELECT value FROM json_each(:meters))"
 _AT = f"span = :span AND read_at = :read_at AND {_AMONG}"
-CLAIMS = f"""
-    SELECT {_COLUMNS} FROM standing WHERE {_AT}
-    UNION ALL
-    SELECT {_COLUMNS} FROM conflict WHERE {_AT} AND NOT EXISTS (
-        SELECT 1 FROM correction WHERE correction.span = conflict.span
-            AND correction.meter = conflict.meter AND correction.read_at = conflict.read_at
+_UNDECIDED = """
+    NOT EXISTS (
+        SELECT 1 FROM correction WHERE correction.span = {table}.span AND correction.meter = {table}.meter
+            AND correction.read_at = {table}.read_at AND correction.arrival > {table}.arrival
     )
 """
+CLAIMS = f"""
+    SELECT {_COLUMNS}, who, why FROM correction WHERE {_AT} AND NOT EXISTS (
+        SELECT 1 FROM correction AS newer WHERE newer.span = correction.span
+            AND newer.meter = correction.meter AND newer.read_at = correction.read_at
+            AND newer.number > correction.number
+    )
+    UNION ALL
+    SELECT {_COLUMNS}, NULL, NULL FROM reading WHERE {_AT} AND {_UNDECIDED.format(table="reading")}
+    UNION ALL
+    SELECT {_COLUMNS}, NULL, NULL FROM conflict WHERE {_AT} AND {_UNDECIDED.format(table="conflict")}
+"""
+"""The newest correction of an instant, and what arrived after every correction of it."""
+ARRIVAL = "SELECT received_at, origin FROM arrival WHERE number = :number"
 
 SPANS = """
     WITH RECURSIVE taken (span) AS (
@@ -79,11 +90,20 @@ COVERAGE = f"""
     ) AS counted JOIN meter ON meter.number = counted.meter GROUP BY counted.meter
 """
 """Grouped by the key of the table, so that nothing is sorted."""
+_OF_SPAN = "span = :span AND read_at >= :start AND read_at < :end"
 READINGS_OF_SPAN = f"""
     SELECT {_COLUMNS} FROM standing JOIN meter ON meter.number = standing.meter
-    WHERE span = :span AND read_at >= :start AND read_at < :end
+    WHERE {_OF_SPAN}
     ORDER BY read_at, id, source
 """
+DISPUTABLE_OF_SPAN = f"""
+    SELECT disputable.meter, read_at FROM (
+        SELECT meter, read_at FROM reading WHERE {_OF_SPAN} GROUP BY meter, read_at HAVING count(*) > 1
+        UNION SELECT meter, read_at FROM conflict WHERE {_OF_SPAN}
+        UNION SELECT meter, read_at FROM correction WHERE {_OF_SPAN}
+    ) AS disputable JOIN meter ON meter.number = disputable.meter ORDER BY read_at, id
+"""
+"""Where there can be two opinions: several sources, a conflict, or a correction that something may follow."""
 OLD_TO_NEW_OF_SPAN = f"""
     SELECT {_COLUMNS} FROM standing WHERE span = :span AND read_at <= :until AND {_AMONG}
     ORDER BY read_at, source DESC

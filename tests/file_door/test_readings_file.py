@@ -20,6 +20,7 @@ from kaukoluenta.reading import Reading, Source
 from kaukoluenta.runtime.command import run_command
 
 HEADING = "meter,read_at,energy,energy_unit"
+OCTOBER_TEXT = "2026-09-30T21:00:00Z"
 OCTOBER = datetime(2026, 9, 30, 21, tzinfo=UTC)
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -37,7 +38,10 @@ class Door:
     def take_octets(self, octets: bytes, *options: str) -> int:
         file = self.folder / "readings.csv"
         file.write_bytes(octets)
-        code = run_command(build_parser(), ["import", str(file), *options])
+        return self.ask("import", str(file), *options)
+
+    def ask(self, *words: str) -> int:
+        code = run_command(build_parser(), [*words])
         self.out, self.err = self._capsys.readouterr()
         return code
 
@@ -224,12 +228,72 @@ def test_a_corrected_value_is_no_conflict_any_more(door):
     assert door.take("KAM-1,2026-10-01,6,kWh") == 0
 
 
-def test_a_file_that_contradicts_itself_corrects_with_its_first_word(door):
-    rows = ["KAM-1,2026-10-01,6,kWh", "KAM-1,2026-10-01,6,kWh", "KAM-1,2026-10-01,7,kWh"]
-    for _ in range(2):
-        assert door.take(*rows, options=("--correct", "form misread", "--json")) == 1
-        assert [conflict["row"] for conflict in json.loads(door.out)["conflicts"]] == [4]
-        assert door.values() == ["6 kWh"]
+SELF_CONTRADICTING = [
+    #  column, the row's last cells (energy, energy_unit, source, volume, volume_unit)
+    ("energy", "7,kWh,manual,1.5,m3"),
+    ("energy", "7,kWh,walk-by,1.5,m3"),
+    ("energy", "6,GJ,manual,1.5,m3"),
+    ("volume", "6,kWh,manual,1.6,m3"),
+    ("volume", "6,kWh,manual,,"),
+]
+
+
+@pytest.mark.parametrize(("column", "again"), SELF_CONTRADICTING)
+def test_a_correction_that_contradicts_itself_is_refused_whole(door, column, again):
+    rows = [
+        "KAM-2,2026-10-01,1,kWh,manual,,",
+        "KAM-1,2026-10-01,6,kWh,manual,1.5,m3",
+        f"KAM-1,2026-10-01,{again}",
+    ]
+    heading = f"{HEADING},source,volume,volume_unit"
+    assert door.take(*rows, heading=heading, options=("--correct", "form misread", "--json")) == 1
+    assert door.stored() == []
+    assert f"readings.csv, row 4, column {column}: not the value of row 3" in door.err
+    assert "leave one of the two" in door.err
+
+
+def test_a_correction_may_say_the_same_twice(door):
+    rows = ["KAM-1,2026-10-01,6,kWh", "KAM-1,2026-10-01,0.006,MWh"]
+    assert door.take(*rows, options=("--correct", "form misread", "--json")) == 0
+    assert (json.loads(door.out)["new"], json.loads(door.out)["duplicate"]) == (1, 1)
+
+
+def test_another_value_after_a_correction_is_a_conflict_until_the_next(door):
+    door.take("KAM-1,2026-10-01,5,kWh")
+    door.take("KAM-1,2026-10-01,6,kWh", options=("--correct", "form misread"))
+    assert door.take("KAM-1,2026-10-01,7,kWh", "KAM-1,2026-10-01,5,kWh", options=("--json",)) == 1
+    assert [one["row"] for one in json.loads(door.out)["conflicts"]] == [2]
+    assert door.values() == ["6 kWh"]
+    assert door.take("KAM-1,2026-10-01,7,kWh", options=("--correct", "read again")) == 0
+    assert door.take("KAM-1,2026-10-01,7,kWh", "KAM-1,2026-10-01,5,kWh") == 0
+    assert door.values() == ["7 kWh"]
+
+
+def test_standing_conflicts_are_listed_with_who_said_what_and_when(door):
+    heading = f"{HEADING},source"
+    door.take("KAM-2,2026-10-01,9,kWh,live", "KAM-1,2026-10-01,5,kWh,live", heading=heading)
+    assert door.ask("conflicts", "--json") == 0
+    assert json.loads(door.out) == []
+    door.take("KAM-1,2026-10-01,6,kWh", options=("--correct", "form misread"))
+    door.take("KAM-1,2026-10-01,0.0070,MWh,walk-by", heading=heading)
+    assert door.ask("conflicts", "--json") == 0
+    (conflict,) = json.loads(door.out)
+    assert [conflict[key] for key in ("meter", "read_at", "differs_in")] == [
+        "KAM-1",
+        OCTOBER_TEXT,
+        ["energy"],
+    ]
+    told = [
+        tuple(claim[key] for key in ("source", "energy", "energy_unit", "correction"))
+        for claim in conflict["claims"]
+    ]
+    assert told == [("manual", "6", "kWh", "form misread"), ("walk-by", "0.0070", "MWh", None)]
+    assert all(claim["origin"].startswith("sha256:") and claim["received_at"] for claim in conflict["claims"])
+    assert door.ask("conflicts", "--from", "2026-10-02") == 0
+    assert "KAM-1" not in door.out
+    assert door.ask("conflicts") == 0
+    assert "manual (correction)" in door.out
+    assert "0.0070" in door.out
 
 
 def test_a_bad_row_takes_nothing_of_a_correction_either(door):

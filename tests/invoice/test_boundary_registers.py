@@ -127,3 +127,21 @@ def test_a_correction_decides_a_conflict(simple):
     assert reasons(simple.bill()) == [Reason.CONFLICT]
     simple.corrected("KAM-00000001", "2026-11-01", "350.4")
     assert bounds(simple.bill()) == [("100", "350.4")]
+
+
+@pytest.mark.parametrize("source", ["live", "walk-by", "manual"])
+def test_another_value_after_a_correction_refuses_until_the_next(simple, source):
+    simple.corrected("KAM-00000001", "2026-11-01", "350.4")
+    simple.read("KAM-00000001", "2026-11-01", "350.6", source=source)
+    assert reasons(simple.bill()) == [Reason.CONFLICT]
+    simple.corrected("KAM-00000001", "2026-11-01", "350.4")
+    assert bounds(simple.bill()) == [("100", "350.4")]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "source"), [("350.40", "kWh", "manual"), ("0.3504", "MWh", "walk-by")]
+)
+def test_the_corrected_value_said_again_refuses_nothing(simple, value, unit, source):
+    simple.corrected("KAM-00000001", "2026-11-01", "350.4")
+    simple.read("KAM-00000001", "2026-11-01", value, unit, source=source)
+    assert bounds(simple.bill()) == [("100", "350.4")]

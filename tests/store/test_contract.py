@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.store import Added, Arrival, Correction, EnergyRead, ReadingStore
+from collector.store import Added, Arrival, Claim, Conflict, Correction, EnergyRead, ReadingStore
 from collector.store.backends import BACKENDS, open_store
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import meter_id
@@ -280,15 +280,99 @@ def test_a_correction_of_an_instant_without_a_reading_stands_for_itself(store):
     assert store.meters(far.read_at, far.read_at) == [KAM]
 
 
-def test_what_comes_after_a_correction_does_not_unsettle_it(store):
+def test_a_correction_decides_what_was_said_and_not_what_comes_later(store):
     decided = energy(value="100", source=Source.MANUAL)
     store.add([energy(value="90", source=Source.MANUAL)], ARRIVAL)
     store.correct([decided], ARRIVAL, CORRECTION)
-    later = [decided, energy(value="90", source=Source.MANUAL), energy(value="80", source=Source.MANUAL)]
-    answers = [store.add([reading], ARRIVAL) for reading in [*later, energy(value="70")]]
-    assert answers == [Added(duplicate=1), Added(duplicate=1), Added(conflicting=1), Added(new=1)]
     assert store.at(MIDNIGHT, [KAM]) == {KAM: [decided]}
+    live, manual = energy(value="70"), energy(value="80", source=Source.MANUAL)
+    assert store.add([live], ARRIVAL) == Added(new=1)
+    assert store.add([manual], ARRIVAL) == Added(conflicting=1)
+    assert store.at(MIDNIGHT, [KAM]) == {KAM: [decided, live, manual]}
+    assert everything(store) == store.series(KAM, *EVER) == store.latest() == [decided]
+    assert [read.energy.value for read in store.energies([KAM], *EVER)] == [Decimal(100)]
+
+
+def test_what_was_decided_or_says_the_same_reopens_nothing(store):
+    store.add([energy(value="90"), energy(value="91")], ARRIVAL)
+    decided = energy(value="100", source=Source.MANUAL)
+    store.correct([decided], ARRIVAL, CORRECTION)
+    known = [energy(value="90"), energy(value="91"), energy(value="0.1", unit="MWh")]
+    assert store.add(known, ARRIVAL) == Added(duplicate=3)
+    assert store.add([decided, energy(value="100.0", source=Source.WALK_BY)], ARRIVAL) == Added(new=2)
+    assert store.at(MIDNIGHT, [KAM]) == {KAM: [decided]}
+
+
+def test_a_claim_after_a_correction_without_a_reading_is_beside_it(store):
+    decided, later = energy(value="100", source=Source.MANUAL), energy(value="90", source=Source.MANUAL)
+    store.correct([decided], ARRIVAL, CORRECTION)
+    assert store.add([later], ARRIVAL) == Added(new=1)
+    assert store.at(MIDNIGHT, [KAM]) == {KAM: [decided, later]}
     assert everything(store) == [decided]
+
+
+def test_a_correction_of_the_same_value_decides_anew_what_came_since(store):
+    decided = energy(value="100", source=Source.MANUAL)
+    store.correct([decided], ARRIVAL, CORRECTION)
+    store.add([energy(value="90")], ARRIVAL)
+    answers = [store.correct([decided], ARRIVAL, CORRECTION) for _ in range(2)]
+    assert answers == [Added(new=1), Added(duplicate=1)]
+    assert store.at(MIDNIGHT, [KAM]) == {KAM: [decided]}
+    assert store.add([energy(value="90")], ARRIVAL) == Added(duplicate=1)
+
+
+def test_the_places_of_those_at_odds_are_told(store):
+    store.add([energy(value="100")], ARRIVAL)
+    said = [
+        energy(value="101"),
+        energy(value="100"),
+        energy(LUG),
+        energy(LUG, value="99"),
+        energy(value="101"),
+    ]
+    assert store.add(said, ARRIVAL).at_odds == (0, 3, 4)
+
+
+# Conflicts that stand -----------------------------------------------------------------------------
+
+
+def test_sources_and_conflicts_that_differ_are_listed_by_instant_then_meter(store):
+    first, other, form = energy(value="100"), energy(value="101"), energy(value="99", source=Source.MANUAL)
+    late = Arrival(ARRIVAL.received_at + HOUR, "sha256:77")
+    early = energy(LUG, MIDNIGHT - HOUR), energy(LUG, MIDNIGHT - HOUR, "1", source=Source.MANUAL)
+    store.add([first, energy(DME), *early], ARRIVAL)
+    store.add([other, form, energy(DME, value="0.1", unit="MWh", source=Source.MANUAL)], late)
+    claims = tuple(Claim(*claim) for claim in [(first, ARRIVAL), (other, late), (form, late)])
+    expected = Conflict(KAM, MIDNIGHT, ("energy",), claims)
+    assert [*store.conflicts(MIDNIGHT, MIDNIGHT + HOUR)] == [expected]
+    assert [*store.conflicts(MIDNIGHT - HOUR, MIDNIGHT)] == [
+        Conflict(LUG, MIDNIGHT - HOUR, ("energy",), tuple(Claim(one, ARRIVAL) for one in early))
+    ]
+    assert [one.meter for one in store.conflicts(*EVER)] == [LUG, KAM]
+
+
+def test_a_conflict_is_listed_until_decided_and_again_when_reopened(store):
+    store.add([energy(value="100"), energy(value="101")], ARRIVAL)
+    decided, later = energy(value="101", source=Source.MANUAL), energy(value="99", source=Source.WALK_BY)
+    store.correct([decided], ARRIVAL, CORRECTION)
+    assert [*store.conflicts(*EVER)] == []
+    store.add([later], ARRIVAL)
+    (conflict,) = store.conflicts(*EVER)
+    assert conflict.claims == (Claim(decided, ARRIVAL, CORRECTION), Claim(later, ARRIVAL))
+
+
+def test_a_register_that_another_source_leaves_out_is_no_conflict_but_one_that_differs_is(store):
+    def wide(volume: str, source: Source = Source.LIVE, meter=KAM) -> Reading:
+        registers = {**energy().registers, "volume": Amount(Decimal(volume), "m3")}
+        return replace(energy(meter, source=source), registers=registers)
+
+    store.add([wide("1.5"), energy(source=Source.MANUAL)], ARRIVAL)
+    assert [*store.conflicts(*EVER)] == []
+    store.add([wide("1.6", Source.WALK_BY), wide("2", meter=LUG), energy(LUG)], ARRIVAL)
+    assert [(one.meter, one.registers) for one in store.conflicts(*EVER)] == [
+        (KAM, ("volume",)),
+        (LUG, ("volume",)),
+    ]
 
 
 @thorough
