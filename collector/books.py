@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ from collector.entries import (
     Quarantined,
     SetAside,
     Watched,
-    digest_of,
 )
-from collector.sequences import Ranges, acknowledgement, with_seqs
+from collector.sequences import Ranges, acknowledgement, cut, with_seqs
 from collector.store.rows import instant_of, microseconds
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import (
@@ -31,6 +31,7 @@ from kaukoluenta.payload import (
     GatewayState,
     Missed,
     decode_state,
+    digest_of,
     encode_state,
 )
 from kaukoluenta.runtime.database import transaction
@@ -136,17 +137,24 @@ class Books:
         found = {key: self._fetch(_DIGEST, *key) for key in keys}
         return {key: rows[0][0] for key, rows in found.items() if rows}
 
-    def acknowledgement(self, gateway: GatewayName, epoch: str) -> Acknowledgement:
-        """What to tell the gateway of an epoch of which something has arrived."""
+    def acknowledgement(self, gateway: GatewayName, epoch: str, upto: int | None = None) -> Acknowledgement:
+        """What to tell the gateway of an epoch of which something has arrived; of no seq above `upto`."""
         with available():
-            return acknowledgement(epoch, self._epoch(gateway, epoch)[1])
+            ranges = self._epoch(gateway, epoch)[1]
+        return self._told(gateway, epoch, ranges if upto is None else cut(ranges, upto))
 
     def newest_acknowledgements(self) -> list[tuple[GatewayName, Acknowledgement]]:
         """What to tell each gateway of its newest epoch."""
         return [
-            (GatewayName(gateway), acknowledgement(epoch, _ranges(received)))
+            (GatewayName(gateway), self._told(gateway, epoch, _ranges(received)))
             for gateway, epoch, received in self._fetch(_NEWEST_EPOCHS)
         ]
+
+    def _told(self, gateway: str, epoch: str, ranges: Ranges) -> Acknowledgement:
+        """With the digest by which a gateway sees whether it has been restored."""
+        ack = acknowledgement(epoch, ranges)
+        found = self._fetch(_DIGEST, gateway, epoch, ack.upto)
+        return replace(ack, digest=found[0][0].hex()) if found else ack
 
     def gateways(self) -> list[GatewayHeard]:
         """All gateways that ever said something of themselves, by name."""

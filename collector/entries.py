@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 from typing import NamedTuple
 
 from kaukoluenta.identifiers import GatewayName, MeterId
@@ -82,8 +81,3 @@ class Watched:
     named_since: datetime | None
     first_slot: datetime | None
     last_slot: datetime | None
-
-
-def digest_of(octets: bytes) -> bytes:
-    """What tells two batches of one name apart."""
-    return blake2b(octets, digest_size=16).digest()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from collector.entries import BatchKey, Entries, SetAside, digest_of
+from collector.entries import BatchKey, Entries, SetAside
 from collector.store import EnergyRead
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import GatewayName, MeterId, meter_id
@@ -22,6 +22,7 @@ from kaukoluenta.payload import (
     RefusedRow,
     decode,
     decode_state,
+    digest_of,
 )
 from kaukoluenta.quantities import UNITS, Amount
 from kaukoluenta.reading import EARLIEST, Quality, Reading

@@ -61,12 +61,12 @@ class Intake:
             states=[(one.gateway, one.state) for one in said if isinstance(one, StateSaid)],
             aside=[one for one in said if isinstance(one, SetAside)],
         )
-        after = self._store_readings(self._new(arrived, entries, now), entries, now)
+        new, forks = self._sorted_out(arrived, entries, now)
+        after = self._store_readings(new, entries, now)
         self._books.record(entries, now)
         self._newest.update(after)
         _log_aside(entries.aside)
-        touched = dict.fromkeys((one.batch.gateway, one.batch.epoch) for one in arrived)
-        return [(gateway, self._books.acknowledgement(gateway, epoch)) for gateway, epoch in touched]
+        return self._told(arrived, forks)
 
     def set_aside(self, topic: str, octets: bytes, reason: str) -> None:
         """Quarantine a message whole. It is not acknowledged end to end: its gateway keeps it."""
@@ -76,10 +76,30 @@ class Intake:
         """What every gateway may be told of its newest epoch."""
         return self._books.newest_acknowledgements()
 
-    def _new(self, arrived: Sequence[Arrived], entries: Entries, now: datetime) -> list[Arrived]:
-        """Those that have not arrived before, in the order in which they were made; forks are set aside."""
+    def _told(
+        self, arrived: Iterable[Arrived], forks: Iterable[Arrived]
+    ) -> list[tuple[GatewayName, Acknowledgement]]:
+        """One acknowledgement an epoch. Before it, of an epoch with a fork, one that ends there.
+
+        By its digest the gateway sees the fork even when a later batch of its own has arrived since.
+        """
+        ends: dict[Origin, int] = {}
+        for one in forks:
+            origin = one.key.gateway, one.key.epoch
+            ends[origin] = min(one.key.seq, ends.get(origin, one.key.seq))
+        told = [
+            (gateway, self._books.acknowledgement(gateway, epoch, upto))
+            for gateway, epoch in dict.fromkeys((one.key.gateway, one.key.epoch) for one in arrived)
+            for upto in ([ends[gateway, epoch], None] if (gateway, epoch) in ends else [None])
+        ]
+        return [*dict.fromkeys(told)]
+
+    def _sorted_out(
+        self, arrived: Sequence[Arrived], entries: Entries, now: datetime
+    ) -> tuple[list[Arrived], list[Arrived]]:
+        """Those that have not arrived before, in the order in which they were made, and the forks."""
         known = self._books.digests({one.key for one in arrived})
-        new = []
+        new, forks = [], []
         for one in arrived:
             if one.key not in known:
                 known[one.key] = one.digest
@@ -87,7 +107,8 @@ class Intake:
                 new.append(one)
             elif known[one.key] != one.digest:
                 entries.aside.append(fork(one))
-        return sorted(new, key=lambda one: one.key)
+                forks.append(one)
+        return sorted(new, key=lambda one: one.key), forks
 
     def _store_readings(
         self, new: Iterable[Arrived], entries: Entries, now: datetime

@@ -25,6 +25,11 @@ def with_seqs(ranges: Ranges, seqs: Iterable[int]) -> Ranges:
     return merged
 
 
+def cut(ranges: Ranges, upto: int) -> Ranges:
+    """The ranges as far as a seq."""
+    return [(first, min(last, upto)) for first, last in ranges if first <= upto]
+
+
 def acknowledgement(epoch: str, ranges: Ranges) -> Acknowledgement:
     """All up to the last seq that arrived, except the holes; seq counts from 1."""
     told = [(0, 0), *ranges][: MOST_HOLES + 1]

@@ -7,6 +7,9 @@ acknowledged is never deleted: an outbox at its limit takes nothing more and say
 
 Every row carries a checksum. A damaged row is never sent: under its seq goes a batch that names the slot as
 missed for every meter of its line.
+
+An outbox put back from an old copy would give names that are given already: it begins a new epoch, in which
+all that it keeps is sent anew. What the collector holds of it is a duplicate there.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import NamedTuple
+from uuid import uuid4
 from zlib import crc32
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import MOST_OCTETS, Batch, Missed, encode, within_limits
+from kaukoluenta.payload import MOST_OCTETS, Batch, Missed, encode, renamed, within_limits
 from kaukoluenta.periods import BadInstant, instant_text, parse_instant
 from kaukoluenta.reading import EARLIEST, Reading
 from kaukoluenta.runtime.database import transaction
@@ -146,6 +150,26 @@ class Outbox:
         with self._using() as connection:
             return {line: parse_instant(slot) for line, slot in connection.execute("SELECT * FROM progress")}
 
+    def begin_epoch(self) -> None:
+        """Give every batch a new name, from seq 1 on, as if none had ever been sent. Progress stays.
+
+        For an outbox that is older than what it has sent: the old names are given to other batches.
+        Commits wait meanwhile.
+
+        Raises:
+            OutboxUnavailable: nothing has changed.
+        """
+        epoch, count = uuid4().hex, 0
+        with self._using() as connection:
+            with transaction(connection):
+                for (seq,) in connection.execute("SELECT seq FROM batches ORDER BY seq").fetchall():
+                    count += 1
+                    self._rename(seq, epoch, count)
+                connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'batches'", (count,))
+                connection.execute("UPDATE identity SET epoch = ?", (epoch,))
+                connection.execute("UPDATE acknowledged SET upto = 0")
+            self.epoch = epoch
+
     def span(self) -> tuple[int, int]:
         """The oldest seq still kept and the newest ever given: (head + 1, head) when all are pruned."""
         with self._using() as connection:
@@ -157,7 +181,7 @@ class Outbox:
         """The batches of these numbers. A pruned one is absent."""
         with self._using() as connection:
             kept = [KeptRow(*row) for seq in seqs for row in connection.execute(ROW, (seq,))]
-        return [Row(row.seq, row.octets) if row.is_sound() else self._give_up(row) for row in kept]
+        return [Row(row.seq, row.octets) if row.is_sound() else self._give_up_alone(row) for row in kept]
 
     def acknowledged(self) -> int:
         """The collector holds everything up to this seq."""
@@ -187,13 +211,25 @@ class Outbox:
         )
 
     def _put(self, line: str, slot: str, batch: Batch) -> Row:
-        made_at, octets = instant_text(batch.made_at), encode(batch)
-        crc = _checksum(batch.seq, line.encode(), slot.encode(), made_at.encode(), octets)
+        return self._write(batch.seq, line, slot, instant_text(batch.made_at), encode(batch))
+
+    def _write(self, seq: int, line: str, slot: str, made_at: str, octets: bytes) -> Row:
+        crc = _checksum(seq, line.encode(), slot.encode(), made_at.encode(), octets)
         self._connection.execute(
             "REPLACE INTO batches (seq, line, slot, made_at, crc, octets) VALUES (?, ?, ?, ?, ?, ?)",
-            (batch.seq, line, slot, made_at, crc, octets),
+            (seq, line, slot, made_at, crc, octets),
         )
-        return Row(batch.seq, octets)
+        return Row(seq, octets)
+
+    def _rename(self, seq: int, epoch: str, new_seq: int) -> None:
+        """Inside a transaction. `new_seq` is not above `seq`, and free if it is below."""
+        row = KeptRow(*self._connection.execute(ROW, (seq,)).fetchone())
+        if not row.is_sound():
+            self._give_up(row)
+            row = KeptRow(*self._connection.execute(ROW, (seq,)).fetchone())
+        self._connection.execute("DELETE FROM batches WHERE seq = ?", (seq,))
+        texts = (text.decode() for text in (row.line, row.slot, row.made_at))
+        self._write(new_seq, *texts, renamed(row.octets, epoch, new_seq))
 
     def _prune(self, before: str) -> int:
         with self._writing() as connection:
@@ -206,8 +242,12 @@ class Outbox:
             connection.executemany("DELETE FROM batches WHERE seq = ?", [(seq,) for seq, _ in old])
         return len(old)
 
+    def _give_up_alone(self, row: KeptRow) -> Row:
+        with self._writing():
+            return self._give_up(row)
+
     def _give_up(self, row: KeptRow) -> Row:
-        """Put a batch that tells of the loss in a damaged row's place."""
+        """Inside a transaction: put a batch that tells of the loss in a damaged row's place."""
         line, slot = (text.decode("utf-8", "replace") for text in (row.line, row.slot))
         log.error("damaged row %s", fields(seq=row.seq, line=line, slot=slot, remedy="check the disk"))
         try:
@@ -215,8 +255,7 @@ class Outbox:
             missed = tuple(Missed(meter, instant, LOST) for meter in self._lines.get(line, ()))
         except BadInstant:
             instant, missed = EARLIEST, ()
-        with self._writing():
-            return self._put(line, slot, Batch(self._gateway, self.epoch, row.seq, instant, (), missed))
+        return self._put(line, slot, Batch(self._gateway, self.epoch, row.seq, instant, (), missed))
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:

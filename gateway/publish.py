@@ -1,7 +1,8 @@
 """From the outbox to the broker: a window of batches, sent until the collector says that it has stored them.
 
 A thread of its own, woken by a commit, a connection or an acknowledgement; it never polls. A PUBACK proves
-nothing and is not looked at. Acknowledgements of another epoch or beyond the newest batch are not believed.
+nothing and is not looked at. Acknowledgements of another epoch are not believed. One of this epoch that
+names a batch which is not ours says that the outbox was put back from an old copy: it begins a new epoch.
 Time here is real time, since it waits for machines; only the age of what is pruned follows the clock.
 """
 
@@ -24,6 +25,7 @@ from kaukoluenta.payload import (
     GatewayState,
     PayloadError,
     decode_acknowledgement,
+    digest_of,
     encode_state,
 )
 from kaukoluenta.runtime.log import fields
@@ -37,6 +39,8 @@ _BETWEEN_STATES_S = 2.0
 _BETWEEN_TIDYINGS_S = 1.0
 _AFTER_A_FAILURE_S = 5.0
 _AFTER_A_GREETING_S = 1.0
+_BETWEEN_EPOCHS_S = 60.0
+"""A forged acknowledgement makes all be sent again; it must not do so without end."""
 
 
 @dataclass(slots=True)
@@ -121,6 +125,7 @@ class Publisher:
         self._window = SendWindow(outbox.acknowledged())
         self._noted, self._told = self._window.settled, GatewayState(online=False)
         self._states, self._tidyings = _Sparingly(_BETWEEN_STATES_S), _Sparingly(_BETWEEN_TIDYINGS_S)
+        self._epochs = _Sparingly(_BETWEEN_EPOCHS_S)
         self._patience = _Patience(self._table.resend_after.total_seconds())
         self._condition, self._news = threading.Condition(), _News()
         self._stopping = self._online = False
@@ -188,9 +193,10 @@ class Publisher:
         return news
 
     def _turn(self, news: _News) -> None:
-        oldest, head = self._outbox.span()
+        _, head = self._outbox.span()
         for ack in news.acks:
             self._believe(ack, head)
+        oldest, head = self._outbox.span()
         if news.connected:
             self._online, self._told = True, GatewayState(online=False)
         if news.connected or self._patience.has_ended():
@@ -205,10 +211,30 @@ class Publisher:
             log.info("acknowledgement of another epoch ignored %s", fields(epoch=ack.epoch[:64]))
             return
         before = self._window.settled, self._window.in_flight
-        if self._window.acknowledged(ack, head):
+        if self._is_of_ours(ack, head) and self._window.acknowledged(ack, head):
             self._patience.heard(progress=before != (self._window.settled, self._window.in_flight))
         else:
-            log.error("acknowledgement refused %s", fields(upto=ack.upto, newest=head, reason="never sent"))
+            self._begin_epoch(ack, head)
+
+    def _is_of_ours(self, ack: Acknowledgement, head: int) -> bool:
+        """Whether the batch `upto` is the same at both ends, as far as both still have it."""
+        rows = self._outbox.rows([ack.upto] if ack.digest and ack.upto <= head else [])
+        return all(digest_of(row.octets).hex() == ack.digest for row in rows)
+
+    def _begin_epoch(self, ack: Acknowledgement, head: int) -> None:
+        """The collector holds other batches under our names. A refusing disk leaves all as it was."""
+        told = fields(upto=ack.upto, newest=head)
+        if not self._epochs.due(True):
+            log.error("acknowledgement refused, an epoch has just begun %s", told)
+            return
+        try:
+            self._outbox.begin_epoch()
+        except OutboxUnavailable as error:
+            log.error("no new epoch %s", fields(reason=error.problem))
+            return
+        self._window, self._noted = SendWindow(0), 0
+        self._patience.waiting(False)
+        log.error("outbox older than what it has sent, all goes again %s epoch=%s", told, self._outbox.epoch)
 
     def _send(self, oldest: int, head: int) -> None:
         """What the session takes before it has told of its connection, paho sends twice."""

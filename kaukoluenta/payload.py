@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
@@ -64,11 +65,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """Every seq up to `upto` is stored or quarantined, except the ranges in `missing` (both ends in)."""
+    """Every seq up to `upto` is stored or quarantined, except the ranges in `missing` (both ends in).
+
+    `digest` is `digest_of` the batch `upto`, in hex: a gateway whose own batch of that number is another
+    one has been restored from an old copy. Older collectors do not say it.
+    """
 
     epoch: str
     upto: int
     missing: tuple[tuple[int, int], ...] = ()
+    digest: str | None = None
 
 
 class GatewayState(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -129,12 +135,14 @@ class _Acknowledgement(msgspec.Struct):
     epoch: str
     upto: Annotated[int, msgspec.Meta(ge=0)]
     missing: list[tuple[int, int]] = []
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | None = None
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
+_decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_state = msgspec.json.Decoder(GatewayState).decode
 _encode = msgspec.json.encode
 
@@ -161,6 +169,17 @@ def encode(batch: Batch) -> bytes:
     )
 
 
+def digest_of(octets: bytes) -> bytes:
+    """What tells two batches of one name apart, at both ends."""
+    return blake2b(octets, digest_size=16).digest()
+
+
+def renamed(octets: bytes, epoch: str, seq: int) -> bytes:
+    """An encoded batch of ours under another name. What is in it stays as it is, to the octet."""
+    name = {"epoch": msgspec.Raw(_encode(epoch)), "seq": msgspec.Raw(_encode(seq))}
+    return _encode(_decode_keys(octets) | name)
+
+
 def within_limits(batch: Batch) -> Iterator[Batch]:
     """The batch cut into parts that each travel within 500 readings and 64 KB. Seq stays as it was."""
     entries = len(batch.readings) + len(batch.missed)
@@ -177,7 +196,8 @@ def within_limits(batch: Batch) -> Iterator[Batch]:
 
 
 def encode_acknowledgement(ack: Acknowledgement) -> bytes:
-    return _encode({"epoch": ack.epoch, "upto": ack.upto, "missing": ack.missing})
+    told = {"epoch": ack.epoch, "upto": ack.upto, "missing": ack.missing}
+    return _encode(told | {"digest": ack.digest} if ack.digest else told)
 
 
 def encode_state(state: GatewayState) -> bytes:
@@ -260,7 +280,7 @@ def decode_acknowledgement(octets: bytes) -> Acknowledgement:
         raise PayloadError(
             f"This is no acknowledgement: {problem}.", remedy="Check who may write the topic."
         ) from None
-    return Acknowledgement(ack.epoch, ack.upto, tuple(ack.missing))
+    return Acknowledgement(ack.epoch, ack.upto, tuple(ack.missing), ack.digest)
 
 
 def decode_state(octets: bytes) -> GatewayState:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outbox import LOST, TOO_LARGE, Outbox, OutboxFull, SlotOutcome
+from gateway.outbox import LOST, TOO_LARGE, Outbox, OutboxFull, OutboxUnavailable, SlotOutcome
 from gateway.outbox_file import open_outbox
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import MOST_OCTETS, MOST_READINGS, Missed, decode
@@ -88,6 +88,53 @@ def test_seq_never_returns_even_when_every_batch_is_pruned(path: Path) -> None:
         assert second.span() == (6, 5)
         fill(second, 1)
         assert [row.seq for row in second.rows(range(1, 100))] == [6]
+
+
+def test_a_new_epoch_names_all_batches_anew_and_keeps_what_is_in_them_and_the_progress(path: Path) -> None:
+    with closing(opened(path)) as outbox:
+        fill(outbox, 6)
+        outbox.acknowledge(2)
+        outbox.prune(SLOT + 99 * HOUR)
+        old, before = outbox.epoch, [decode(row.octets) for row in outbox.rows(range(1, 100))]
+        outbox.begin_epoch()
+        fill(outbox, 1, SLOT + 6 * HOUR)
+    with closing(opened(path)) as again:
+        after = [decode(row.octets) for row in again.rows(range(1, 100))]
+        assert [(batch.epoch, batch.seq) for batch in after] == [(again.epoch, seq) for seq in range(1, 6)]
+        assert [batch.readings for batch in after[:4]] == [batch.readings for batch in before]
+        assert (again.epoch != old, again.acknowledged(), again.span()) == (True, 0, (1, 5))
+        assert again.progress() == {"boiler-house": SLOT + 6 * HOUR}
+
+
+def test_a_new_epoch_of_an_empty_outbox_counts_from_one(outbox: Outbox) -> None:
+    fill(outbox, 3)
+    outbox.acknowledge(3)
+    outbox.prune(SLOT + 99 * HOUR)
+    outbox.begin_epoch()
+    fill(outbox, 1)
+    assert [row.seq for row in outbox.rows(range(1, 100))] == [1]
+
+
+def test_a_row_damaged_before_a_new_epoch_is_told_as_a_loss_in_it(outbox: Outbox) -> None:
+    fill(outbox, 2)
+    with outbox._using() as connection:
+        connection.execute("UPDATE batches SET octets = x'00' WHERE seq = 1")
+    outbox.begin_epoch()
+    lost, sound = (decode(row.octets) for row in outbox.rows([1, 2]))
+    assert lost.missed == tuple(Missed(meter, SLOT, LOST) for meter in METERS)
+    assert (lost.epoch, sound.readings) == (outbox.epoch, outcome(SLOT + HOUR).readings)
+
+
+def test_a_disk_that_refuses_a_new_epoch_leaves_the_old_one_whole(path: Path, outbox: Outbox) -> None:
+    fill(outbox, 3)
+    old, rows = outbox.epoch, outbox.rows([1, 2, 3])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON acknowledged BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    with pytest.raises(OutboxUnavailable):
+        outbox.begin_epoch()
+    assert (outbox.epoch, outbox.rows([1, 2, 3]), outbox.span()) == (old, rows, (1, 3))
 
 
 def test_an_outbox_made_anew_has_another_epoch(tmp_path: Path) -> None:

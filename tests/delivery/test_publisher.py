@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from kaukoluenta.payload import (
     GatewayState,
     decode,
     decode_state,
+    digest_of,
     encode_acknowledgement,
 )
 from kaukoluenta.quantities import Amount
@@ -234,7 +236,6 @@ def test_no_more_than_the_window_is_under_way(path: Path, broker: Any, collector
 
 
 UNBELIEVABLE = [
-    pytest.param(b'{"epoch":"EPOCH","upto":999}', id="beyond the newest batch"),
     pytest.param(b'{"epoch":"another","upto":2}', id="of another epoch"),
     pytest.param(b'{"epoch":"EPOCH","upto":-1}', id="a negative number"),
     pytest.param(b'{"epoch":"EPOCH","upto":NaN}', id="no number"),
@@ -257,6 +258,46 @@ def test_an_acknowledgement_that_cannot_be_true_changes_nothing(
         until(lambda: gateway.outbox.acknowledged() == 1, "the true acknowledgement")
         gateway.commit()
         until(lambda: len(collector.batches) >= 4, "the next batch")
+
+
+@pytest.mark.parametrize(
+    "told", [{"upto": 999}, {"upto": 2, "digest": "0" * 32}], ids=["beyond the newest batch", "another batch"]
+)
+def test_a_name_given_to_another_batch_begins_a_new_epoch_but_not_again_at_once(
+    path: Path,
+    broker: Any,
+    collector: ScriptedCollector,
+    caplog: pytest.LogCaptureFixture,
+    told: dict[str, Any],
+) -> None:
+    with running(path, broker) as gateway:
+        gateway.commit(3)
+        until(lambda: len(collector.batches) >= 3, "three batches")
+        old = gateway.outbox.epoch
+        collector.say(json.dumps({"epoch": old, **told}).encode())
+        until(lambda: len(collector.batches) >= 6, "all three again")
+        new = [decode(batch) for batch in collector.batches[3:]]
+        assert [(batch.epoch, batch.seq) for batch in new] == [
+            (gateway.outbox.epoch, seq) for seq in (1, 2, 3)
+        ]
+        assert [batch.readings for batch in new] == [decode(b).readings for b in collector.batches[:3]]
+        until(lambda: collector.states and collector.states[-1].epoch == new[0].epoch, "the new state")
+        collector.say(json.dumps({"epoch": new[0].epoch, **told}).encode())
+        until(lambda: "an epoch has just begun" in caplog.text, "the refusal")
+        collector.acknowledge(new[0].epoch, 1)
+        until(lambda: gateway.outbox.acknowledged() == 1, "the true acknowledgement")
+        assert gateway.outbox.epoch == new[0].epoch != old
+
+
+def test_an_acknowledgement_with_the_digest_of_the_batch_is_believed(
+    path: Path, broker: Any, collector: ScriptedCollector
+) -> None:
+    with running(path, broker) as gateway:
+        gateway.commit(3)
+        until(lambda: len(collector.batches) >= 3, "three batches")
+        digest = digest_of(collector.batches[1]).hex()
+        collector.say(encode_acknowledgement(Acknowledgement(gateway.outbox.epoch, 2, (), digest)))
+        until(lambda: gateway.outbox.acknowledged() == 2, "the note")
 
 
 def test_a_collector_that_lost_its_store_gets_everything_that_is_kept(

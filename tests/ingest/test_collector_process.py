@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from collector.schema import MIGRATIONS
-from kaukoluenta.payload import Acknowledgement
+from kaukoluenta.payload import Acknowledgement, digest_of
 from kaukoluenta.runtime.mqtt import MqttSession
 
 TOPIC = "kaukoluenta/v1/kirkonkyla-1/readings"
@@ -33,7 +33,7 @@ def settle(collector, gateway):
 def test_what_arrives_is_stored_acknowledged_and_kept_over_an_orderly_end(collector, gateway, settle):
     gateway.send(30)
     settle()
-    assert gateway.told[-1] == Acknowledgement("5f0c", 30)
+    assert gateway.told[-1] == Acknowledgement("5f0c", 30, digest=digest_of(gateway.batch(30)).hex())
     assert collector.stop() == 0
     assert "collector stopped" in collector.log.read_text()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from collector.books import Books, open_books
 from collector.intake import Intake, open_intake
 from collector.store.backends import open_store
-from kaukoluenta.payload import Acknowledgement, Batch, GatewayState, Missed, encode, encode_state
+from kaukoluenta.payload import Acknowledgement, Batch, GatewayState, Missed, digest_of, encode, encode_state
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality, Reading, Source
 
@@ -46,6 +46,10 @@ class Room:
         self.open()
 
     def take(self, *batches: Batch):
+        """What is told, without the digests."""
+        return [(gateway, replace(told, digest=None)) for gateway, told in self.told(*batches)]
+
+    def told(self, *batches: Batch):
         return self.intake.take(
             (f"kaukoluenta/v1/{batch.gateway}/readings", encode(batch)) for batch in batches
         )
@@ -77,6 +81,10 @@ def batch(seq: int, *readings: Reading, gateway: str = TOWN, epoch: str = "5f0c"
 
 def ack(upto: int, *missing: tuple[int, int], epoch: str = "5f0c"):
     return Acknowledgement(epoch, upto, missing)
+
+
+def with_digest(told: Acknowledgement, last: Batch) -> Acknowledgement:
+    return replace(told, digest=digest_of(encode(last)).hex())
 
 
 def test_a_round_is_stored_and_then_acknowledged(room):
@@ -129,7 +137,7 @@ def test_holes_are_told_until_they_are_filled(room):
 def test_a_batch_that_is_known_is_acknowledged_again(room):
     room.take(batch(1))
     assert room.take(batch(1)) == [(TOWN, ack(1))]
-    assert room.intake.acknowledgements() == [(TOWN, ack(1))]
+    assert room.intake.acknowledgements() == [(TOWN, with_digest(ack(1), batch(1)))]
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -146,10 +154,20 @@ def test_other_bytes_under_a_known_name_are_set_aside_and_acknowledged(room, at_
     assert "restored" in aside.reason
 
 
+def test_a_fork_is_told_by_the_digest_of_what_is_held_also_behind_newer_batches(room):
+    room.take(batch(1), batch(3))
+    forked = [batch(3, reading(3, 999)), batch(4)]
+    assert room.told(*forked) == [
+        (TOWN, with_digest(ack(3, (2, 2)), batch(3))),
+        (TOWN, with_digest(ack(4, (2, 2)), batch(4))),
+    ]
+
+
 def test_a_gateway_with_a_new_database_counts_from_one_again(room):
     room.take(batch(1), batch(2))
     assert room.take(batch(1, reading(3), epoch="new card")) == [(TOWN, ack(1, epoch="new card"))]
-    assert room.intake.acknowledgements() == [(TOWN, ack(1, epoch="new card"))]
+    newest = with_digest(ack(1, epoch="new card"), batch(1, reading(3), epoch="new card"))
+    assert room.intake.acknowledgements() == [(TOWN, newest)]
     assert len(room.readings()) == 3
 
 
@@ -160,7 +178,8 @@ def test_gateways_do_not_mix(room):
 
 def test_a_bad_row_is_set_aside_under_its_batch_and_its_neighbours_live(room):
     octets = encode(batch(1, reading(1), reading(2))).replace(b"2026-10-01T14", b"1970-01-01T14")
-    assert room.intake.take([(f"kaukoluenta/v1/{TOWN}/readings", octets)]) == [(TOWN, ack(1))]
+    ((_, told),) = room.intake.take([(f"kaukoluenta/v1/{TOWN}/readings", octets)])
+    assert told.upto == 1
     assert room.readings() == [reading(1)]
     (aside,) = room.quarantine()
     assert aside.place == "kirkonkyla-1/5f0c/1"

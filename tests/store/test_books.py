@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collector.books import open_books
-from collector.entries import BatchKey, Entries, SetAside, Watched, digest_of
-from kaukoluenta.payload import MOST_OCTETS, Acknowledgement, GatewayState, Missed
+from collector.entries import BatchKey, Entries, SetAside, Watched
+from kaukoluenta.payload import MOST_OCTETS, Acknowledgement, GatewayState, Missed, digest_of
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -26,17 +26,21 @@ def batches(*seqs: int, gateway: str = TOWN, epoch: str = "5f0c") -> Entries:
     return Entries({BatchKey(gateway, epoch, seq): digest_of(b"%d" % seq) for seq in seqs})
 
 
+def ack(epoch: str, upto: int, *missing: tuple[int, int]) -> Acknowledgement:
+    return Acknowledgement(epoch, upto, missing, digest_of(b"%d" % upto).hex())
+
+
 def state(**lines: list[str]) -> GatewayState:
     return GatewayState(online=True, epoch="5f0c", every_s=900, lines=lines)
 
 
 def test_an_acknowledgement_grows_with_what_arrives_and_survives_a_restart(books, tmp_path):
     books.record(batches(1, 2, 5), NOW)
-    assert books.acknowledgement(TOWN, "5f0c") == Acknowledgement("5f0c", 5, ((3, 4),))
+    assert books.acknowledgement(TOWN, "5f0c") == ack("5f0c", 5, (3, 4))
     books.record(batches(3), NOW)
     with closing(open_books(tmp_path / "collector.db")) as again:
         again.record(batches(4), NOW)
-        assert again.acknowledgement(TOWN, "5f0c") == Acknowledgement("5f0c", 5)
+        assert again.acknowledgement(TOWN, "5f0c") == ack("5f0c", 5)
 
 
 def test_each_epoch_counts_for_itself_and_the_newest_is_told(books):
@@ -44,10 +48,15 @@ def test_each_epoch_counts_for_itself_and_the_newest_is_told(books):
     books.record(batches(1, gateway="asema", epoch="aa"), NOW)
     books.record(batches(1, epoch="new card"), NOW)
     assert books.newest_acknowledgements() == [
-        ("asema", Acknowledgement("aa", 1)),
-        (TOWN, Acknowledgement("new card", 1)),
+        ("asema", ack("aa", 1)),
+        (TOWN, ack("new card", 1)),
     ]
-    assert books.acknowledgement(TOWN, "5f0c") == Acknowledgement("5f0c", 3)
+    assert books.acknowledgement(TOWN, "5f0c") == ack("5f0c", 3)
+
+
+def test_an_acknowledgement_may_end_at_an_earlier_batch(books):
+    books.record(batches(1, 4, 5, 6), NOW)
+    assert books.acknowledgement(TOWN, "5f0c", 5) == ack("5f0c", 5, (2, 3))
 
 
 def test_the_first_digest_under_a_name_stands(books):

@@ -1,6 +1,7 @@
 """A batch comes back as it went out; what is wrong in it is refused alone, and nothing else raises."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,9 +21,11 @@ from kaukoluenta.payload import (
     decode,
     decode_acknowledgement,
     decode_state,
+    digest_of,
     encode,
     encode_acknowledgement,
     encode_state,
+    renamed,
     within_limits,
 )
 from kaukoluenta.quantities import Amount
@@ -209,4 +212,24 @@ def test_acknowledgements_and_states_come_back():
     ack = Acknowledgement("5f0c", 1800, ((3, 5), (9, 9)))
     state = GatewayState(True, "5f0c", 9, 7, "system", "0.1.0", 3600, {"boiler-house": ["KAM-1"]})
     assert decode_acknowledgement(encode_acknowledgement(ack)) == ack
+    with_digest = replace(ack, digest=digest_of(b"a batch").hex())
+    assert decode_acknowledgement(encode_acknowledgement(with_digest)) == with_digest
     assert decode_state(encode_state(state)) == state
+
+
+def test_an_acknowledgement_without_a_digest_is_the_older_form_and_other_keys_are_ignored():
+    assert decode_acknowledgement(b'{"epoch":"e","upto":3}') == Acknowledgement("e", 3)
+    assert decode_acknowledgement(b'{"epoch":"e","upto":3,"digest":null,"by":1}') == Acknowledgement("e", 3)
+    assert b"digest" not in encode_acknowledgement(Acknowledgement("e", 3))
+
+
+@pytest.mark.parametrize("digest", ["", "5f0c", 17, "g" * 32, ["0" * 32]])
+def test_a_digest_that_can_be_none_refuses_the_acknowledgement(digest):
+    with pytest.raises(PayloadError):
+        decode_acknowledgement(json.dumps({"epoch": "e", "upto": 3, "digest": digest}).encode())
+
+
+@given(st.lists(readings, max_size=4))
+def test_a_renamed_batch_is_the_one_that_would_have_been_made_under_that_name(entries):
+    one = batch(*entries, seq=9)
+    assert renamed(encode(one), "f00d", 3) == encode(replace(one, epoch="f00d", seq=3))
