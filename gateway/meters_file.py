@@ -22,9 +22,11 @@ from kaukoluenta.runtime.settings import Table, load_settings
 class ScanTable(Table):
     """`[scan]`: what is still to be asked, and what was met beside the meters. A scan goes on from here.
 
-    `pending` holds spans of primary addresses (118-250) or masks of secondary ones (12FFFFFF.FFFF.FF.FF).
+    `asked` is the whole, as the command had it. `pending` holds spans of primary addresses (118-250) or masks
+    of secondary ones (12FFFFFF.FFFF.FF.FF).
     """
 
+    asked: str = ""
     pending: tuple[str, ...] = ()
     collision: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()

@@ -20,7 +20,9 @@ from kaukoluenta.errors import ConfigurationInvalid
 _HEAD = (
     "# Meters of an M-Bus line, found by `kaukoluenta gateway scan`. Edit and commit it: a scan only adds.\n"
 )
-_SCAN_TABLE = re.compile(r"^\[scan\][^\n]*\n(?:\s*\w+\s*=\s*\[[^\]]*\][^\n]*\n?)*", re.MULTILINE)
+_SCAN_TABLE = re.compile(
+    r'^\[scan\][^\n]*\n(?:\s*\w+\s*=\s*(?:\[[^\]]*\]|"[^"\n]*")[^\n]*\n?)*', re.MULTILINE
+)
 _SCAN_NOTE = (
     "# The scan's own note: what it has still to ask, what collided, what answered without a telegram."
 )
@@ -42,19 +44,18 @@ class ScanFile:
             self._scan = content.scan or ScanTable()
             self._listed += content.meter
 
-    @property
-    def pending(self) -> tuple[str, ...]:
-        """What an earlier scan left to be asked; nothing when it came to its end."""
-        return self._scan.pending
+    def left_of(self, asked: str) -> tuple[str, ...]:
+        """What an earlier scan of the same left to be asked; nothing when it came to its end."""
+        return self._scan.pending if self._scan.asked == asked else ()
 
     @property
     def is_clear(self) -> bool:
         """Meters are listed, and the scan met nobody who cannot be read."""
         return bool(self._listed) and not self._scan.collision + self._scan.answered
 
-    def begin(self, pending: Iterable[str]) -> None:
+    def begin(self, asked: str) -> None:
         """Begin a scan anew, its meters kept."""
-        self._scan = ScanTable(pending=tuple(pending))
+        self._scan = ScanTable(asked=asked)
 
     def add(self, row: ScanRow, left: tuple[str, ...]) -> str:
         """Take in what was found, and what is `left` to be asked; a remark about it, if one is due."""
@@ -95,7 +96,7 @@ def _noted(scan: ScanTable, row: ScanRow, left: tuple[str, ...]) -> ScanTable:
         (*asked, row.asked) if row.final and row.state == state else asked
         for state, asked in (("collision", scan.collision), ("answered", scan.answered))
     )
-    return ScanTable(pending=left, collision=collision, answered=answered)
+    return scan.model_copy(update={"pending": left, "collision": collision, "answered": answered})
 
 
 def _otherwise(meter: MeterSettings, address: int | None) -> str:
@@ -125,8 +126,9 @@ def _about(row: ScanRow) -> str:
 
 
 def _scan_table(scan: ScanTable) -> str:
-    lists = (f"{name} = [{_quoted(texts)}]\n" for name, texts in scan if texts or name == "pending")
-    return f"{_SCAN_NOTE}\n[scan]\n{''.join(lists)}"
+    lists = (("pending", scan.pending), ("collision", scan.collision), ("answered", scan.answered))
+    texts = "".join(f"{name} = [{_quoted(texts)}]\n" for name, texts in lists if texts or name == "pending")
+    return f'{_SCAN_NOTE}\n[scan]\nasked = "{scan.asked}"\n{texts}'
 
 
 def _quoted(texts: Iterable[str]) -> str:

@@ -27,14 +27,14 @@ _HOW_TO = "docs/how-to/add-a-meter-model.md"
 
 def scan_line(
     line: LineSettings,
-    pending: str,
+    asked: str,
     out: Path | None,
     *,
     attempts: int,
     hex_digits: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Ask the addresses `pending`, or what an unfinished scan of such left in `out`; the exit code.
+    """Ask the addresses `asked`, or what an unfinished scan of such left in `out`; the exit code.
 
     That is 1 when the line holds nobody, or somebody who cannot be read.
 
@@ -44,9 +44,9 @@ def scan_line(
     if line.protocol == "modbus":
         from gateway.modbus_scan import scan_modbus_line  # imports pymodbus, which is slow to start
 
-        return scan_modbus_line(line, pending, as_json=as_json)
+        return scan_modbus_line(line, asked, as_json=as_json)
     file = ScanFile(out, line.meter) if out else None
-    walk = _walk(file, pending, attempts, hex_digits)
+    walk = _walk(file, asked, attempts, hex_digits)
     rows = _Rows(as_json)
     profiles = shipped_profiles()
 
@@ -65,18 +65,14 @@ def scan_line(
     return 0 if is_clear and not rows.trouble else 1
 
 
-def _walk(file: ScanFile | None, pending: str, attempts: int, hex_digits: bool) -> Walk:
-    """What an earlier scan of the same kind left, or the whole."""
-    asked = walk_of([pending], attempts, hex_digits=hex_digits)
-    if file is None:
-        return asked
-    if file.pending:
-        rest = walk_of(file.pending, attempts, hex_digits=hex_digits)
-        if type(rest) is type(asked):
-            sys.stderr.write(f"Going on where the last scan stopped: {rest.left()[0]}\n")
-            return rest
-    file.begin(asked.left())
-    return asked
+def _walk(file: ScanFile | None, asked: str, attempts: int, hex_digits: bool) -> Walk:
+    """What an earlier scan of the same left, or the whole."""
+    if file and (left := file.left_of(asked)):
+        sys.stderr.write(f"Going on where the last scan stopped: {left[0]}\n")
+        return walk_of(left, attempts, hex_digits=hex_digits)
+    if file:
+        file.begin(asked)
+    return walk_of([asked], attempts, hex_digits=hex_digits)
 
 
 async def _ask(line: LineSettings, walk: Walk, take: Callable[[Probe], None]) -> None:

@@ -133,6 +133,17 @@ def test_a_scan_that_was_cut_goes_on_where_it_stopped(
     assert (content.scan.pending, content.scan.collision) == ((), ("5",))
 
 
+def test_a_scan_of_something_else_does_not_go_on_with_a_cut_one(
+    bench: Bench, link: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "line.toml"
+    bench.hangs_up_after = 4
+    scan("--link", link, "--addresses", "1-5", "--out", str(found))
+    bench.heard.clear()
+    assert scan("--link", link, "--addresses", "3-3", "--out", str(found)) == 0
+    assert greeted(bench) == [3]
+
+
 @pytest.mark.parametrize("questions", [1, 2, 4, 7])
 def test_a_secondary_search_that_was_cut_anywhere_finds_all_in_the_end(
     bench: Bench, link: str, tmp_path: Path, questions: int
