@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import statistics
@@ -202,7 +203,11 @@ async def poll_line(
 
 
 def line_settings(buses: Buses, number: int, port: int) -> LineSettings:
-    meters = (MeterSettings(id=meter.id, address=meter.address) for meter in buses.hung_on_each())
+    hung = buses.hung_on_each()
+    first = number % len(hung)  # else equal lines keep step, and all meters speak at the same time
+    meters = [
+        MeterSettings(id=meter.id, address=meter.address) for meter in hung[first:] + hung[:first]
+    ]
     link = f"tcp://127.0.0.1:{port}?baud={buses.baud}"
     link += f"&latency_s={LATENCY_S}" if buses.lines == 1 else ""
     return LineSettings(name=f"line-{number}", protocol="mbus", link=link, meter=tuple(meters))
@@ -236,6 +241,7 @@ async def serve(buses: Buses) -> None:
             )
             for _ in range(buses.lines)
         ]
+        gc.freeze()  # or each full collection would hold up all meters
         print(json.dumps(ports), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

@@ -17,16 +17,15 @@ from gateway.mbus.records import DataRecord
 from gateway.mbus.telegram import Telegram, decode_frame
 from gateway.mbus_profile import profile_for, shipped_profiles
 from gateway.mbus_registers import Found, find_registers
-from gateway.mbus_shortcut import Shortcut, shortcut_for
+from gateway.mbus_shortcut import shortcut_for
 from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import MeterSettings
 
 PLANS: Final = PlanCache()
 """Of all lines: the same models hang everywhere."""
 
-SENDER: Final = slice(0, 6)
-STATUS_AT: Final = 9
-"""In the user data of a telegram that has a plan: number and manufacturer; status."""
+SENDER, MODEL, STATUS_AT = slice(0, 6), slice(4, 8), 9
+"""In the long header: number and manufacturer; manufacturer, version and medium; status."""
 
 FORM_BITS = 0x03
 _READ_AGAIN = "Read it again later; look at its display."
@@ -66,9 +65,6 @@ class MeterReader:
         self._settings, self._key = settings, key
         self._plate = f"{settings.id[:3]}-{secondary.id}"  # all eight digits, as telegrams have them
         self._sender = secondary.to_bytes()[SENDER]
-        self._plans: list[Plan] = []  # of the last readout by plans, and what was learnt from it
-        self._profile = ""
-        self._shortcut: Shortcut | None = None
 
     def hear(self, frame: LongFrame) -> Heard:
         """Understand one telegram of a readout."""
@@ -81,32 +77,31 @@ class MeterReader:
         Raises:
             WrongMeter, Unreadable
         """
-        plans = [one.understood.plan for one in heard if isinstance(one.understood, Planned)]
-        is_planned = len(plans) == len(heard)
-        if is_planned and plans == self._plans and (found := self._by_shortcut(heard)):
-            return _readout(found, self._profile, heard)
-        telegrams = [self._in_full(one) for one in heard]
+        return self._by_shortcut(heard) or self._in_full(heard)
+
+    def _by_shortcut(self, heard: Sequence[Heard]) -> Readout | None:
+        planned = [one.understood for one in heard if isinstance(one.understood, Planned)]
+        if len(planned) < len(heard) or any(one.frame.user_data[SENDER] != self._sender for one in heard):
+            return None
+        header = heard[0].frame.user_data
+        shortcut = shortcut_for(tuple(one.plan for one in planned), header[MODEL], self._settings.profile)
+        if shortcut is None:
+            return None
+        found = shortcut.found([step for one in planned for step in one.steps], header[STATUS_AT])
+        return _readout(found, shortcut.profile, heard) if found else None
+
+    def _in_full(self, heard: Sequence[Heard]) -> Readout:
+        telegrams = [self._telegram(one) for one in heard]
         for telegram in telegrams:
             _check(telegram, self._plate)
         profile = profile_for(telegrams[0].identity, self._settings.profile, shipped_profiles())
-        medium = medium_of(telegrams[0])
-        if is_planned and plans != self._plans:
-            self._plans, self._profile = plans, profile.name
-            self._shortcut = shortcut_for(plans, profile, medium)
         records = [record for telegram in telegrams for record in telegram.records]
         values = [record for record in records if isinstance(record, DataRecord)]
-        found = find_registers(values, profile, medium=medium, status=_status(telegrams[0]))
+        medium, status = medium_of(telegrams[0]), _status(telegrams[0])
+        found = find_registers(values, profile, medium=medium, status=status)
         return _readout(found, profile.name, heard)
 
-    def _by_shortcut(self, heard: Sequence[Heard]) -> Found | None:
-        if self._shortcut is None or any(one.frame.user_data[SENDER] != self._sender for one in heard):
-            return None
-        steps = [
-            step for one in heard if isinstance(one.understood, Planned) for step in one.understood.steps
-        ]
-        return self._shortcut.found(steps, heard[0].frame.user_data[STATUS_AT])
-
-    def _in_full(self, heard: Heard) -> Telegram:
+    def _telegram(self, heard: Heard) -> Telegram:
         understood = heard.understood
         return understood if isinstance(understood, Telegram) else decode_frame(heard.frame, self._key)
 

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from gateway.mbus.datatypes import Decoded
+from gateway.mbus.header import Identity
 from gateway.mbus.plan import Plan, Step
-from gateway.mbus_profile import MBusProfile
+from gateway.mbus_profile import profile_for, shipped_profiles
 from gateway.mbus_registers import (
     ALL_STATUS_BITS,
     Found,
@@ -43,6 +45,7 @@ class Target:
 class Shortcut:
     """The way for readouts whose telegrams have the same plans. Columns count through all of them."""
 
+    profile: str
     targets: tuple[Target, ...]
     info_codes: tuple[int, ...]
     clocks: tuple[int, ...]
@@ -63,8 +66,16 @@ class Shortcut:
         return Found(registers, {}, NO_DOUBT, None, times.pop() if len(times) == 1 else None)
 
 
-def shortcut_for(plans: Sequence[Plan], profile: MBusProfile, medium: int) -> Shortcut | None:
-    """The shortcut for readouts of this make; None when every one needs the long way."""
+@lru_cache(maxsize=1024)
+def shortcut_for(plans: tuple[Plan, ...], model: bytes, configured: str | None) -> Shortcut | None:
+    """The shortcut for readouts of these plans; None when every one needs the long way.
+
+    `model` is what the header says of the make: manufacturer, version, medium. `configured` is the profile
+    that the settings name.
+    """
+    version, medium = model[2:]
+    make = Identity("", int.from_bytes(model[:2], "little"), version, medium)
+    profile = profile_for(make, configured, shipped_profiles())
     records = [column.record for plan in plans for column in plan.columns]
     column_of = {id(record): column for column, record in enumerate(records)}
     exponents = [column.exponent for plan in plans for column in plan.columns]
@@ -76,6 +87,7 @@ def shortcut_for(plans: Sequence[Plan], profile: MBusProfile, medium: int) -> Sh
         unit_step = Decimal((0, (1,), exponents[column]))
         targets.append(Target(register, column, unit_step, claims[0].unit))
     return Shortcut(
+        profile.name,
         tuple(targets),
         tuple(column for column, record in enumerate(records) if is_info_code(record, profile, medium)),
         tuple(column for column, record in enumerate(records) if is_meter_clock(record)),
