@@ -1,6 +1,7 @@
 """From an MQTT message to what is kept of it. Values in, values out: no database, no clock, no session.
 
 What cannot be accepted becomes a SetAside with its reason, and a bad row never takes its neighbours along.
+Whatever names its batch has arrived, and will be acknowledged, even when nothing in it can be accepted.
 A reading that is odd but true to its form is flagged and kept: people decide, not this module.
 """
 

@@ -1,26 +1,28 @@
 """Batches of readings on MQTT, contract v1: exact, small, legible in `mosquitto_sub`.
 
 Rows are arrays under a column header per register layout; a value is its integer steps, the header
-carries unit and exponent. Whole batches are refused only when nothing in them can be read; a bad row
-is refused alone, with its text and the reason, and its neighbours live.
+carries unit and exponent. A bad row or group is refused alone, with its text and the reason, and its
+neighbours live. Octets are no batch only when they do not say which one: everything else is received.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import GatewayName, MeterId, gateway_name, meter_id
+from kaukoluenta.mended_json import mended
 from kaukoluenta.periods import instant_text
 from kaukoluenta.quantities import Amount, to_travel_unit
-from kaukoluenta.reading import Quality, Reading, Source, check_reading
+from kaukoluenta.reading import EARLIEST, Quality, Reading, Source, check_reading
 
 VERSION = 1
 MOST_READINGS = 500
@@ -30,7 +32,7 @@ _SEQ_ROOM = 20
 
 
 class PayloadError(KaukoluentaError):
-    """Octets that are no batch of ours. They go to quarantine whole."""
+    """Octets that name no batch. They go to quarantine whole, and nobody can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """One row that cannot be accepted: its JSON text and the reason."""
+    """One row, group or batch that cannot be accepted: its JSON text and the reason."""
 
     text: str
     reason: str
@@ -52,7 +54,10 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a gateway sends at once. (gateway, epoch, seq) names it for ever."""
+    """What a gateway sends at once. (gateway, epoch, seq) names it for ever.
+
+    `made_at` is EARLIEST in a received one that does not say it so that it can be read.
+    """
 
     gateway: GatewayName
     epoch: str
@@ -92,6 +97,8 @@ class GatewayState(msgspec.Struct, frozen=True, omit_defaults=False):
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Layout = tuple[tuple[str, str, int], ...]
+Piece = TypeVar("Piece")
+_NOTHING = msgspec.Raw(b"null")
 
 
 class _Group(msgspec.Struct):
@@ -100,13 +107,15 @@ class _Group(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    v: int
+    """What names a batch; the rest is looked at piece by piece."""
+
     gateway: str
     epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-    made_at: Instant
-    groups: list[_Group] = []
-    events: list[msgspec.Raw] = []
+    v: msgspec.Raw = _NOTHING
+    made_at: msgspec.Raw = _NOTHING
+    groups: msgspec.Raw = msgspec.Raw(b"[]")
+    events: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class _More(msgspec.Struct, frozen=True):
@@ -115,13 +124,16 @@ class _More(msgspec.Struct, frozen=True):
     info_code: str | None = None
 
 
+_NO_MORE = _More()
+
+
 class _Row(msgspec.Struct, array_like=True):
     meter: str
     read_at: Instant
     source: Source
     quality: Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
     steps: list[int | None]
-    more: _More = _More()
+    more: _More | None = None
 
 
 class _Event(msgspec.Struct, array_like=True):
@@ -139,12 +151,17 @@ class _Acknowledgement(msgspec.Struct):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_pieces = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_group = msgspec.json.Decoder(_Group).decode
+_decode_instant = msgspec.json.Decoder(Instant).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
 _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_state = msgspec.json.Decoder(GatewayState).decode
 _encode = msgspec.json.encode
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reading noise may raise; UnicodeDecodeError is a ValueError."""
 
 
 # Encoding -------------------------------------------------------------------------------------------
@@ -237,39 +254,66 @@ def _steps(value: Decimal) -> int:
 
 
 def decode(octets: bytes) -> Batch:
-    """Read a batch. Rows and events that cannot be accepted are in `refused`.
+    """Read a batch. What in it cannot be accepted is in `refused`; of another version that is all of it.
 
     Raises:
-        PayloadError: not JSON, not version 1, or an envelope that names no batch.
+        PayloadError: not JSON, or nothing that says which gateway's batch it is.
     """
     try:
-        envelope = _decode_envelope(octets)
+        envelope = _envelope(octets)
         gateway = gateway_name(envelope.gateway)
-    except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError, RecursionError) as problem:
+    except (KaukoluentaError, *_UNREADABLE) as problem:
         raise PayloadError(f"This is no batch: {problem}.", remedy="See the MQTT contract in docs.") from None
-    if envelope.v != VERSION:
-        raise PayloadError(
-            f"Payload version {envelope.v} is not known here.",
-            remedy="Upgrade the collector before its gateways.",
-        )
-    readings: list[Reading] = []
+    version = _text(envelope.v)
+    if version != str(VERSION):
+        reason = f"Payload version {version[:40]} is not known. Upgrade the collector before its gateways."
+        refused = (RefusedRow(_text(octets), reason),)
+        return Batch(gateway, envelope.epoch, envelope.seq, EARLIEST, refused=refused)
+    return _batch(gateway, envelope)
+
+
+def _envelope(octets: bytes) -> _Envelope:
+    try:
+        return _decode_envelope(octets)
+    except _UNREADABLE:
+        return _decode_envelope(mended(octets))
+
+
+def _batch(gateway: GatewayName, envelope: _Envelope) -> Batch:
     refused: list[RefusedRow] = []
-    for group in envelope.groups:
-        for raw in group.rows:
-            try:
-                readings.append(_reading(group.columns, _decode_row(raw)))
-            except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError) as problem:
-                refused.append(RefusedRow(_text(raw), str(problem)))
-    missed = list(_missed(envelope.events, refused))
+    made_at = _or_refused(_decode_instant, envelope.made_at, refused, "made_at: ") or EARLIEST
+    groups = [_or_refused(_decode_group, raw, refused) for raw in _pieces(envelope.groups, refused)]
+    readings = [
+        _or_refused(partial(_reading, group.columns), raw, refused)
+        for group in groups
+        if group
+        for raw in group.rows
+    ]
+    missed = [_or_refused(_missed, raw, refused) for raw in _pieces(envelope.events, refused)]
     return Batch(
         gateway,
         envelope.epoch,
         envelope.seq,
-        envelope.made_at,
-        tuple(readings),
-        tuple(missed),
+        made_at,
+        tuple(filter(None, readings)),
+        tuple(filter(None, missed)),
         tuple(refused),
     )
+
+
+def _pieces(raw: msgspec.Raw, refused: list[RefusedRow]) -> list[msgspec.Raw]:
+    return _or_refused(_decode_pieces, raw, refused) or []
+
+
+def _or_refused(
+    read: Callable[[msgspec.Raw], Piece], raw: msgspec.Raw, refused: list[RefusedRow], what: str = ""
+) -> Piece | None:
+    """What `read` makes of a piece, or None and a refusal with the piece's text."""
+    try:
+        return read(raw)
+    except (KaukoluentaError, *_UNREADABLE) as problem:
+        refused.append(RefusedRow(_text(raw), f"{what}{problem}"))
+        return None
 
 
 def decode_acknowledgement(octets: bytes) -> Acknowledgement:
@@ -291,7 +335,9 @@ def decode_state(octets: bytes) -> GatewayState:
         raise PayloadError(f"This is no state: {problem}.", remedy="Check who may write the topic.") from None
 
 
-def _reading(layout: Layout, row: _Row) -> Reading:
+def _reading(layout: Layout, raw: msgspec.Raw) -> Reading:
+    row = _decode_row(raw)
+    more = row.more or _NO_MORE
     if len(row.steps) != len(layout):
         raise PayloadError(
             f"{len(row.steps)} values under {len(layout)} columns.", remedy="Send one value or null a column."
@@ -308,9 +354,9 @@ def _reading(layout: Layout, row: _Row) -> Reading:
             row.source,
             registers,
             Quality(row.quality),
-            row.more.asked_at,
-            row.more.meter_time,
-            row.more.info_code,
+            more.asked_at,
+            more.meter_time,
+            more.info_code,
         )
     )
 
@@ -321,17 +367,12 @@ def _amount(steps: int, exponent: int) -> Decimal:
     return Decimal(steps).scaleb(exponent)
 
 
-def _missed(events: Iterable[msgspec.Raw], refused: list[RefusedRow]) -> Iterator[Missed]:
-    for raw in events:
-        try:
-            event = _decode_event(raw)
-            if event.kind == "missed":
-                yield Missed(meter_id(event.meter), event.slot, event.detail)
-            else:
-                refused.append(RefusedRow(_text(raw), f"Event {event.kind[:40]!r} is not known here."))
-        except (msgspec.MsgspecError, KaukoluentaError, UnicodeDecodeError) as problem:
-            refused.append(RefusedRow(_text(raw), str(problem)))
+def _missed(raw: msgspec.Raw) -> Missed:
+    event = _decode_event(raw)
+    if event.kind != "missed":
+        raise PayloadError(f"Event {event.kind[:40]!r} is not known here.", remedy="Upgrade the collector.")
+    return Missed(meter_id(event.meter), event.slot, event.detail)
 
 
-def _text(raw: msgspec.Raw) -> str:
+def _text(raw: msgspec.Raw | bytes) -> str:
     return bytes(raw).decode("utf-8", "replace")

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from collector.books import Books, open_books
 from collector.intake import Intake, open_intake
 from collector.store.backends import open_store
-from kaukoluenta.payload import Acknowledgement, Batch, GatewayState, Missed, digest_of, encode, encode_state
+from kaukoluenta.payload import (
+    MOST_OCTETS,
+    Acknowledgement,
+    Batch,
+    GatewayState,
+    Missed,
+    digest_of,
+    encode,
+    encode_state,
+)
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality, Reading, Source
 
@@ -185,6 +194,19 @@ def test_a_bad_row_is_set_aside_under_its_batch_and_its_neighbours_live(room):
     assert aside.place == "kirkonkyla-1/5f0c/1"
     assert "before 2000" in aside.reason
     assert "1970-01-01T14" in aside.text
+
+
+def test_what_is_unreadable_under_a_name_is_set_aside_acknowledged_and_leaves_no_hole(room):
+    topic = f"kaukoluenta/v1/{TOWN}/readings"
+    of_later_version = encode(batch(1)).replace(b'"v":1', b'"v":2,"padding":"%s"' % (b"x" * MOST_OCTETS))
+    without_number = encode(batch(2, reading(2), reading(3))).replace(b"[103]", b"[NaN]")
+    naive = encode(batch(3, reading(4))).replace(b'T12:00:00Z","groups"', b'T12:00:00","groups"')
+    octets = [of_later_version, without_number, naive]
+    ((_, told),) = room.intake.take([(topic, one) for one in octets] * 2)
+    assert told == replace(ack(3), digest=digest_of(naive).hex())
+    assert room.readings() == [reading(2), reading(4)]
+    assert [aside.place for aside in room.quarantine()] == [f"{TOWN}/5f0c/{seq}" for seq in (1, 2, 3)]
+    assert room.quarantine()[0].text == of_later_version[:MOST_OCTETS].decode()
 
 
 def test_a_message_that_is_not_ours_changes_nothing_else(room):
