@@ -36,11 +36,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.keep import Keeper
+from gateway.delivery.keep import Keeper
+from gateway.delivery.outbox_file import open_outbox
+from gateway.lines.mbus_line import MbusLine
 from gateway.mbus.link import ShortFrame
 from gateway.mbus.telegram import decode_telegram
-from gateway.mbus_line import MbusLine
-from gateway.outbox_file import open_outbox
 from gateway.poll import LinePoller
 from gateway.schedule import line_delay
 from gateway.settings import GatewayTable, LineSettings, MeterSettings
@@ -205,9 +205,7 @@ async def poll_line(
 def line_settings(buses: Buses, number: int, port: int) -> LineSettings:
     hung = buses.hung_on_each()
     first = number % len(hung)  # else equal lines keep step, and all meters speak at the same time
-    meters = [
-        MeterSettings(id=meter.id, address=meter.address) for meter in hung[first:] + hung[:first]
-    ]
+    meters = [MeterSettings(id=meter.id, address=meter.address) for meter in hung[first:] + hung[:first]]
     link = f"tcp://127.0.0.1:{port}?baud={buses.baud}"
     link += f"&latency_s={LATENCY_S}" if buses.lines == 1 else ""
     return LineSettings(name=f"line-{number}", protocol="mbus", link=link, meter=tuple(meters))
