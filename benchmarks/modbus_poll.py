@@ -30,13 +30,13 @@ from pathlib import Path
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
+from gateway.lines.modbus_line import ModbusLine
+from gateway.lines.modbus_profile import profile_for
+from gateway.lines.modbus_requests import limits, wanted
 from gateway.modbus.client import ModbusClient
 from gateway.modbus.frames import Framing, Question, crc16
 from gateway.modbus.link import TcpLink
 from gateway.modbus.plan import make_plan
-from gateway.modbus_line import ModbusLine
-from gateway.modbus_profile import profile_for
-from gateway.modbus_requests import limits, wanted
 from gateway.settings import LineSettings, MeterSettings
 
 CONNECTIONS = (1, 200)

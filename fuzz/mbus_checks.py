@@ -12,7 +12,10 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from gateway.commissioning.mbus_report import report_of
 from gateway.decode import telegram_json
+from gateway.lines.mbus_profile import shipped_profiles
+from gateway.lines.mbus_readout import MeterReader
 from gateway.mbus import encode
 from gateway.mbus.addressing import SecondaryAddress
 from gateway.mbus.encode import Place
@@ -22,9 +25,6 @@ from gateway.mbus.plan import PlanCache
 from gateway.mbus.records import DataRecord
 from gateway.mbus.security import initial_vector
 from gateway.mbus.telegram import Telegram, decode_telegram
-from gateway.mbus_profile import shipped_profiles
-from gateway.mbus_readout import MeterReader
-from gateway.mbus_report import report_of
 from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import MeterSettings
 from kaukoluenta.identifiers import BadIdentifier, meter_id_of

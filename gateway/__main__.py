@@ -13,8 +13,8 @@ from kaukoluenta.errors import UsageError
 from kaukoluenta.runtime.command import print_json, print_table, run_command
 
 if TYPE_CHECKING:
-    from gateway.target import Target
-    from gateway.write_orders import Order
+    from gateway.commissioning.target import Target
+    from gateway.commissioning.write_orders import Order
 
 _ANY_METER = 254
 _LAST_PRIMARY = 250
@@ -178,8 +178,8 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _scan(chosen: argparse.Namespace) -> int:
-    from gateway.scan_line import scan_line
-    from gateway.target import line_of_config, line_of_link
+    from gateway.commissioning.scan_line import scan_line
+    from gateway.commissioning.target import line_of_config, line_of_link
 
     if chosen.link and chosen.line:
         raise UsageError("--line is a line of a config file.", remedy="Give --config, or --link alone.")
@@ -198,7 +198,7 @@ def _scan(chosen: argparse.Namespace) -> int:
 
 
 def _read(chosen: argparse.Namespace) -> int:
-    from gateway.read_meter import Wish, read_meter, read_whoever
+    from gateway.commissioning.read_meter import Wish, read_meter, read_whoever
 
     wish = Wish(chosen.json, chosen.stored, chosen.storage)
     if chosen.meter:
@@ -210,7 +210,7 @@ def _read(chosen: argparse.Namespace) -> int:
 
 
 def _write(chosen: argparse.Namespace) -> int:
-    from gateway.write_meter import write_meter
+    from gateway.commissioning.write_meter import write_meter
     from kaukoluenta.runtime.log import start_log
 
     start_log()
@@ -219,7 +219,7 @@ def _write(chosen: argparse.Namespace) -> int:
 
 
 def _target(chosen: argparse.Namespace) -> Target:
-    from gateway.target import meter_of_config, meter_of_link
+    from gateway.commissioning.target import meter_of_config, meter_of_link
 
     profile = getattr(chosen, "profile", None)
     if chosen.config:
@@ -232,8 +232,8 @@ def _target(chosen: argparse.Namespace) -> Target:
 
 
 def _order(chosen: argparse.Namespace, target: Target) -> Order:
+    from gateway.commissioning.write_orders import ApplicationReset, SetAddress, SetBaud, SetClock
     from gateway.links import parse_link
-    from gateway.write_orders import ApplicationReset, SetAddress, SetBaud, SetClock
 
     if chosen.set_address is not None:
         return SetAddress(chosen.set_address)

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import NoReturn
 
 from gateway.budget import attempts_in, why_spared
-from gateway.keep import Keeper
-from gateway.outbox import OutboxUnavailable, SlotOutcome
+from gateway.delivery.keep import Keeper
+from gateway.delivery.outbox import OutboxUnavailable, SlotOutcome
 from gateway.readout import Line, LineDown, ReadFailed, Readout
 from gateway.schedule import Turn, connect_delays, is_set_back, line_delay, next_due, turns
 from gateway.settings import GatewayTable, LineSettings

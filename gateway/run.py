@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gateway.keep import Keeper
+from gateway.delivery.keep import Keeper
+from gateway.delivery.outbox import Outbox, OutboxDamaged
+from gateway.delivery.outbox_file import open_outbox
+from gateway.delivery.publish import Publisher
 from gateway.lines import make_line
-from gateway.outbox import Outbox, OutboxDamaged
-from gateway.outbox_file import open_outbox
 from gateway.poll import LinePoller
-from gateway.publish import Publisher
 from gateway.readout import Line
 from gateway.settings import GatewaySettings
 from kaukoluenta.runtime.clock import open_clock

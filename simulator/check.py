@@ -18,7 +18,7 @@ from typing import Any
 
 from collector.store import ReadingStore
 from collector.store.backends import open_store
-from gateway.outbox import MIGRATIONS as OUTBOX
+from gateway.delivery.outbox import MIGRATIONS as OUTBOX
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.payload import decode
 from kaukoluenta.periods import instant_text, month, parse_instant

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from gateway.outbox import MIGRATIONS as OUTBOX
+from gateway.delivery.outbox import MIGRATIONS as OUTBOX
 from kaukoluenta.periods import HELSINKI, parse_instant
 from kaukoluenta.runtime.database import open_read_only
 from simulator.conductor import Stage

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.mbus_line import MbusLine
+from gateway.lines.mbus_line import MbusLine
 from gateway.readout import ReadFailed, Readout
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.identifiers import MeterId

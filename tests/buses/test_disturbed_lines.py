@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_line import MbusLine
 from gateway.links import Link, link_to
 from gateway.mbus.dialogue import FrameCount, read_out
-from gateway.mbus_bus import Bus
-from gateway.mbus_line import MbusLine
 from simulator.faults import READABLE, FaultKind
 from simulator.heat import HOUR
 from simulator.meters import Meter

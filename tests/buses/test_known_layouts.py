@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.lines.mbus_readout import Heard, MeterReader
 from gateway.mbus.addressing import address_of
 from gateway.mbus.encode import Place, bcd_record, identity_octets, integer_record, variable_response
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import LongFrame
 from gateway.mbus.telegram import decode_frame
-from gateway.mbus_readout import Heard, MeterReader
 from gateway.readout import ReadFailed, Readout, WrongMeter
 from gateway.settings import MeterSettings
 
@@ -128,7 +128,7 @@ def test_an_ordinary_meter_is_never_read_in_full(monkeypatch: pytest.MonkeyPatch
     def never(*args: Any) -> None:
         raise AssertionError("an ordinary readout went the long way")
 
-    monkeypatch.setattr("gateway.mbus_readout.find_registers", never)
+    monkeypatch.setattr("gateway.lines.mbus_readout.find_registers", never)
     reader = reader_of()
     for access_no in range(4):
         heard = reader.hear(ordinary(access_no=access_no))

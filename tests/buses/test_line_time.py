@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.lines.mbus_bus import Bus
 from gateway.links import LinkAddress, link_to, parse_link
 from gateway.mbus.dialogue import Dialogue, FrameCount, initialise, next_telegram
 from gateway.mbus.encode import integer_record, variable_response
 from gateway.mbus.errors import MBusError
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import LongFrame, ShortFrame
-from gateway.mbus_bus import Bus
 
 BIT_S = 1 / 2400
 OCTET_S = 11 * BIT_S
@@ -67,7 +67,7 @@ pytestmark = pytest.mark.usefixtures("time_stands_still")
 
 @pytest.fixture
 def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.mbus_bus.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr("gateway.lines.mbus_bus.time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 def scripted(*script: list[bytes], url: str = URL) -> ScriptedLink:

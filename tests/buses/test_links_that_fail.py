@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.mbus_line import SILENCES_TO_DOUBT_THE_LINK, MbusLine
 from gateway.links import link_to
-from gateway.mbus_line import SILENCES_TO_DOUBT_THE_LINK, MbusLine
 from gateway.readout import LineDown
 from simulator.bus import Connection, Converter, serve_pty
 from simulator.faults import FaultKind

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.budget import attempts_in
-from gateway.outbox import SlotOutcome
+from gateway.delivery.outbox import SlotOutcome
 from gateway.poll import LinePoller
 from gateway.readout import NoAnswer, ReadFailed, Readout
 from gateway.settings import GatewayTable, LineSettings, MeterSettings

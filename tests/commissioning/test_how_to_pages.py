@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.mbus_profile import load_profiles, shipped_profiles
 from gateway.mbus import encode
 from gateway.mbus.header import identity_of
-from gateway.mbus_profile import load_profiles, shipped_profiles
 from tests.commissioning.bench import Bench, BenchMeter, bench_meter, on_pty, on_tcp
 
 ROOT = Path(__file__).parents[2]

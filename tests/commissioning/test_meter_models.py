@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mbus.header import identity_of
-from gateway.mbus_profile import (
+from gateway.lines.mbus_profile import (
     GENERIC,
     MBusProfile,
     ProfileInvalid,
@@ -16,6 +15,7 @@ from gateway.mbus_profile import (
     profile_for,
     shipped_profiles,
 )
+from gateway.mbus.header import identity_of
 
 Load = Callable[..., dict[str, MBusProfile]]
 MODELS = {name: profile for name, profile in shipped_profiles().items() if name != GENERIC}

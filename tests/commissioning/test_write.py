@@ -51,7 +51,7 @@ def test_an_address_is_set_in_the_meter_that_was_named_and_in_no_other(
     told = capsys.readouterr()
     assert "answers at address 9" in told.out
     assert f"{METER} on {link[:64]}: set its primary address to 9.\n" in told.err
-    assert f"INFO gateway.write_meter written meter={METER}" in told.err
+    assert f"INFO gateway.commissioning.write_meter written meter={METER}" in told.err
 
 
 @pytest.mark.parametrize("confirmation", [(), ("--yes-write", "KLU-11111111"), ("--yes-write", "")])

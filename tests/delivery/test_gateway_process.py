@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gateway.outbox import MIGRATIONS
+from gateway.delivery.outbox import MIGRATIONS
 from kaukoluenta.payload import GatewayState, decode, decode_state
 from kaukoluenta.runtime.database import open_read_only
 from kaukoluenta.runtime.mqtt import MqttSession

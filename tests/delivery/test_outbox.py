@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outbox import LOST, TOO_LARGE, Outbox, OutboxFull, OutboxUnavailable, SlotOutcome
-from gateway.outbox_file import open_outbox
+from gateway.delivery.outbox import LOST, TOO_LARGE, Outbox, OutboxFull, OutboxUnavailable, SlotOutcome
+from gateway.delivery.outbox_file import open_outbox
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import MOST_OCTETS, MOST_READINGS, Missed, decode
 from kaukoluenta.quantities import Amount
@@ -249,7 +249,7 @@ def test_at_its_limit_acknowledged_batches_make_room_and_others_never(path: Path
 LIMITED = """
 import resource, signal, sys
 sys.path.insert(0, {tests!r})
-from gateway.outbox import OutboxUnavailable
+from gateway.delivery.outbox import OutboxUnavailable
 from test_outbox import HOUR, SLOT, opened, outcome
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from gateway.outbox import Outbox, OutboxDamaged, SlotOutcome
-from gateway.outbox_file import open_outbox
-from gateway.publish import Publisher
+from gateway.delivery.outbox import Outbox, OutboxDamaged, SlotOutcome
+from gateway.delivery.outbox_file import open_outbox
+from gateway.delivery.publish import Publisher
+from gateway.delivery.window import SIZE
 from gateway.settings import GatewaySettings
-from gateway.window import SIZE
 from kaukoluenta.payload import (
     Acknowledgement,
     GatewayState,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.window import SendWindow
+from gateway.delivery.window import SendWindow
 from kaukoluenta.payload import Acknowledgement
 
 SIZE = 5

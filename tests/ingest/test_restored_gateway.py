@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.outbox import Outbox, SlotOutcome
-from gateway.outbox_file import open_outbox
-from gateway.publish import Publisher
+from gateway.delivery.outbox import Outbox, SlotOutcome
+from gateway.delivery.outbox_file import open_outbox
+from gateway.delivery.publish import Publisher
 from gateway.settings import GatewaySettings
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gateway.lines.modbus_profile import profile_for
 from gateway.modbus.frames import Framing
-from gateway.modbus_profile import profile_for
 from simulator.modbus_device import ModbusBus, ModbusMeter
 from simulator.modbus_server import Converter
 from tests.modbus_wire.virtual_line import MIDNIGHT

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.modbus_line import ModbusLine
 from gateway.modbus.frames import Framing
-from gateway.modbus_line import ModbusLine
 from gateway.readout import LineDown, NoAnswer, ReadFailed, Unreadable, WrongMeter
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.modbus_line import ModbusLine
 from gateway.modbus.errors import BadLink
 from gateway.modbus.frames import Framing
 from gateway.modbus.link import SerialLink, TcpLink, parse_link
-from gateway.modbus_line import ModbusLine
 from gateway.readout import LineDown, NoAnswer
 from gateway.settings import LineSettings, MeterSettings
 from simulator.modbus_device import ModbusBus, ModbusFault

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.modbus_line import ModbusLine
+from gateway.lines.modbus_map import Example, ModbusProfile
+from gateway.lines.modbus_profile import ProfileInvalid, profile_for, shipped_profiles
+from gateway.lines.modbus_registers import Image, Map, evidence, find_registers
 from gateway.modbus.frames import Framing
 from gateway.modbus.ground import Span
 from gateway.modbus.probe import decide
-from gateway.modbus_line import ModbusLine
-from gateway.modbus_map import Example, ModbusProfile
-from gateway.modbus_profile import ProfileInvalid, profile_for, shipped_profiles
-from gateway.modbus_registers import Image, Map, evidence, find_registers
 from gateway.readout import Readout
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lines.modbus_map import ModbusProfile
+from gateway.lines.modbus_profile import profile_for
+from gateway.lines.modbus_registers import Found, Image, Map, evidence, find_registers, serial_fits
 from gateway.modbus.ground import Span
 from gateway.modbus.probe import Evidence, Layout, decide
 from gateway.modbus.words import Words
-from gateway.modbus_map import ModbusProfile
-from gateway.modbus_profile import profile_for
-from gateway.modbus_registers import Found, Image, Map, evidence, find_registers, serial_fits
 from kaukoluenta.reading import NO_DOUBT, Quality
 from tests.modbus_wire.virtual_line import f32, u32
 

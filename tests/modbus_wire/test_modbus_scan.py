@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.commissioning.modbus_scan import UnitRow, _show, profiles_of, scan_units, units_of
+from gateway.lines.modbus_bus import Bus
+from gateway.lines.modbus_map import ModbusProfile
+from gateway.lines.modbus_profile import profile_for, shipped_profiles
 from gateway.modbus.frames import Framing
-from gateway.modbus_bus import Bus
-from gateway.modbus_map import ModbusProfile
-from gateway.modbus_profile import profile_for, shipped_profiles
-from gateway.modbus_scan import UnitRow, _show, profiles_of, scan_units, units_of
 from gateway.readout import LineDown
 from gateway.settings import LineSettings
 from kaukoluenta.errors import UsageError

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from gateway.lines.modbus_line import ModbusLine
 from gateway.modbus.frames import Framing
-from gateway.modbus_line import ModbusLine
 from gateway.readout import Readout
 from gateway.settings import LineSettings, MeterSettings
 from simulator.modbus_device import FaultAt, ModbusBus, ModbusMeter, no_faults

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.keep import Keeper
-from gateway.outbox import OutboxDamaged, OutboxFull, SlotOutcome
+from gateway.delivery.keep import Keeper
+from gateway.delivery.outbox import OutboxDamaged, OutboxFull, SlotOutcome
 
 SLOT = datetime(2026, 10, 1, 3, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from gateway.lines.mbus_line import MbusLine
 from gateway.links import Link, link_to, parse_link
 from gateway.mbus.link import NEED_DATA, LinkReader
-from gateway.mbus_line import MbusLine
 from gateway.readout import LineDown
 from gateway.settings import LineSettings
 from kaukoluenta.errors import ConfigurationInvalid

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.lines.mbus_line import MbusLine
 from gateway.mbus.encode import Place, integer_record, variable_response
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import ShortFrame
-from gateway.mbus_line import MbusLine
 from gateway.readout import LineDown, ReadFailed, Readout, Unreadable, WrongMeter
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.outbox import OutboxDamaged, OutboxFull, SlotOutcome
+from gateway.delivery.outbox import OutboxDamaged, OutboxFull, SlotOutcome
 from gateway.poll import MOST_UNSTORED, NOT_ASKED, NOT_IN_TIME, NOT_RUNNING, TOO_LATE, LinePoller
 from gateway.readout import LineDown, NoAnswer, Readout
 from gateway.settings import GatewayTable, LineSettings, MeterSettings

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mbus.encode import variable_response
-from gateway.mbus.header import Identity, identity_of
-from gateway.mbus.telegram import decode_frame
-from gateway.mbus_profile import (
+from gateway.lines.mbus_profile import (
     GENERIC,
     Example,
     MBusProfile,
@@ -18,7 +15,10 @@ from gateway.mbus_profile import (
     profile_for,
     shipped_profiles,
 )
-from gateway.mbus_registers import Found, find_registers
+from gateway.lines.mbus_registers import Found, find_registers
+from gateway.mbus.encode import variable_response
+from gateway.mbus.header import Identity, identity_of
+from gateway.mbus.telegram import decode_frame
 from kaukoluenta.quantities import to_travel_unit
 
 EXAMPLES = [

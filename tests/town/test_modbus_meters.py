@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.lines.modbus_line import ModbusLine
+from gateway.lines.modbus_profile import profile_for
 from gateway.modbus.frames import Framing
-from gateway.modbus_line import ModbusLine
-from gateway.modbus_profile import profile_for
 from gateway.readout import ReadFailed, Readout
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.identifiers import MeterId

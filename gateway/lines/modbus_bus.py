@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from gateway.lines.modbus_known import Way
 from gateway.modbus.client import ModbusClient
 from gateway.modbus.errors import AskFailed, BadLink, LinkLost, MeterSilent, ModbusError, Refused
 from gateway.modbus.frames import Answer, Framing, Question
 from gateway.modbus.link import parse_link
 from gateway.modbus.plan import Step
-from gateway.modbus_known import Way
 from gateway.readout import LineDown, NoAnswer, ReadFailed, Unreadable
 from gateway.settings import LineSettings
 from kaukoluenta.errors import ConfigurationInvalid

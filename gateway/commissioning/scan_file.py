@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.mbus_profile import shipped_profiles
+from gateway.commissioning.scan import ScanRow
+from gateway.lines.mbus_profile import shipped_profiles
 from gateway.meters_file import ScanTable, load_meters_file
-from gateway.scan import ScanRow
 from gateway.settings import MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeVar
 
+from gateway.lines.mbus_bus import Bus
 from gateway.links import link_to
 from gateway.mbus.addressing import SELECTED, SecondaryAddress
 from gateway.mbus.commands import select_everything, select_storage
 from gateway.mbus.dialogue import Dialogue, FrameCount, goes_on, read_out, select
 from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent
 from gateway.mbus.link import LongFrame
-from gateway.mbus_bus import Bus
 from gateway.readout import NoAnswer, ReadFailed, Unreadable
 from gateway.settings import LineSettings
 

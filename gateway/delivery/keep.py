@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from gateway.outbox import Outbox, SlotOutcome
+from gateway.delivery.outbox import Outbox, SlotOutcome
 
 
 class Keeper:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.lines.mbus_profile import profile_for, shipped_profiles
+from gateway.lines.mbus_registers import Found, find_registers
+from gateway.lines.mbus_shortcut import shortcut_for
 from gateway.mbus.addressing import SecondaryAddress
 from gateway.mbus.link import LongFrame
 from gateway.mbus.plan import Plan, PlanCache, Step
 from gateway.mbus.records import DataRecord
 from gateway.mbus.telegram import Telegram, decode_frame
-from gateway.mbus_profile import profile_for, shipped_profiles
-from gateway.mbus_registers import Found, find_registers
-from gateway.mbus_shortcut import shortcut_for
 from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import MeterSettings
 

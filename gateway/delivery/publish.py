@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.outbox import PRUNED_AT_ONCE, Outbox, OutboxDamaged, OutboxUnavailable
+from gateway.delivery.outbox import PRUNED_AT_ONCE, Outbox, OutboxDamaged, OutboxUnavailable
+from gateway.delivery.window import SendWindow
 from gateway.settings import GatewaySettings
-from gateway.window import SendWindow
 from kaukoluenta import __version__
 from kaukoluenta.payload import (
     Acknowledgement,

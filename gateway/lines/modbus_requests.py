@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from gateway.lines.modbus_map import CLOCK, INFO_CODE, SERIAL, ModbusProfile, Place, Point, UnitText
 from gateway.modbus.ground import Limits, Span
 from gateway.modbus.plan import Wanted
-from gateway.modbus_map import CLOCK, INFO_CODE, SERIAL, ModbusProfile, Place, Point, UnitText
 
 
 def wanted(profile: ModbusProfile, function: int, base: int) -> list[Wanted]:

@@ -13,11 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from gateway.mbus.datatypes import Decoded
-from gateway.mbus.header import Identity
-from gateway.mbus.plan import Plan, Step
-from gateway.mbus_profile import profile_for, shipped_profiles
-from gateway.mbus_registers import (
+from gateway.lines.mbus_profile import profile_for, shipped_profiles
+from gateway.lines.mbus_registers import (
     ALL_STATUS_BITS,
     Found,
     claims_of,
@@ -25,6 +22,9 @@ from gateway.mbus_registers import (
     is_info_code,
     is_meter_clock,
 )
+from gateway.mbus.datatypes import Decoded
+from gateway.mbus.header import Identity
+from gateway.mbus.plan import Plan, Step
 from kaukoluenta.quantities import MOST_DIGITS, Amount
 from kaukoluenta.reading import NO_DOUBT
 

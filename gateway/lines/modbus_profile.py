@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.lines.modbus_map import ROLES, ModbusProfile, Point
 from gateway.modbus.units import unit_named
-from gateway.modbus_map import ROLES, ModbusProfile, Point
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.quantities import UnitError, check_unit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.mbus_report import Report, report_json, stored_rows, unnamed_rows
+from gateway.commissioning.mbus_report import Report, report_json, stored_rows, unnamed_rows
 from gateway.readout import Readout
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.periods import instant_text

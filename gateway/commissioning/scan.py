@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, Protocol
 
+from gateway.lines.mbus_profile import GENERIC, MBusProfile, profile_for
 from gateway.mbus.addressing import LAST_PRIMARY, SecondaryAddress, secondary_address
 from gateway.mbus.dialogue import Dialogue
 from gateway.mbus.errors import MBusError
@@ -18,7 +19,6 @@ from gateway.mbus.header import Identity
 from gateway.mbus.link import LongFrame
 from gateway.mbus.search import Found, Probe, Search, narrow, probe_primary, search_step
 from gateway.mbus.telegram import Telegram, decode_frame
-from gateway.mbus_profile import GENERIC, MBusProfile, profile_for
 from kaukoluenta.errors import UsageError
 from kaukoluenta.identifiers import BadIdentifier, MeterId, meter_id_of
 

@@ -15,14 +15,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.lines.modbus_bus import Bus
+from gateway.lines.modbus_known import UNITS, ways_to
+from gateway.lines.modbus_line import image_of
+from gateway.lines.modbus_map import ModbusProfile
+from gateway.lines.modbus_profile import profile_for, shipped_profiles
+from gateway.lines.modbus_registers import Image, Map, evidence, find_registers, serial_in
 from gateway.modbus.frames import Question
 from gateway.modbus.probe import Evidence, decide
-from gateway.modbus_bus import Bus
-from gateway.modbus_known import UNITS, ways_to
-from gateway.modbus_line import image_of
-from gateway.modbus_map import ModbusProfile
-from gateway.modbus_profile import profile_for, shipped_profiles
-from gateway.modbus_registers import Image, Map, evidence, find_registers, serial_in
 from gateway.readout import LineDown, ReadFailed
 from gateway.settings import LineSettings
 from kaukoluenta.errors import UsageError

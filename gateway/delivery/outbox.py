@@ -228,8 +228,8 @@ class Outbox:
             self._give_up(row)
             row = KeptRow(*self._connection.execute(ROW, (seq,)).fetchone())
         self._connection.execute("DELETE FROM batches WHERE seq = ?", (seq,))
-        texts = (text.decode() for text in (row.line, row.slot, row.made_at))
-        self._write(new_seq, *texts, renamed(row.octets, epoch, new_seq))
+        line, slot, made_at = (text.decode() for text in (row.line, row.slot, row.made_at))
+        self._write(new_seq, line, slot, made_at, renamed(row.octets, epoch, new_seq))
 
     def _prune(self, before: str) -> int:
         with self._writing() as connection:

@@ -12,13 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from gateway.modbus import words
-from gateway.modbus.ground import Span
-from gateway.modbus.plan import Wanted
-from gateway.modbus.probe import Evidence, Layout
-from gateway.modbus.units import ScaledUnit, unit_named, unit_of_vif, unit_within
-from gateway.modbus.words import Words
-from gateway.modbus_map import (
+from gateway.lines.modbus_map import (
     CLOCK,
     CLOCK_FIELDS,
     INFO_CODE,
@@ -28,6 +22,12 @@ from gateway.modbus_map import (
     Point,
     UnitText,
 )
+from gateway.modbus import words
+from gateway.modbus.ground import Span
+from gateway.modbus.plan import Wanted
+from gateway.modbus.probe import Evidence, Layout
+from gateway.modbus.units import ScaledUnit, unit_named, unit_of_vif, unit_within
+from gateway.modbus.words import Words
 from kaukoluenta.quantities import MOST_DIGITS, Amount, UnitError, check_unit
 from kaukoluenta.reading import EARLIEST, NO_DOUBT, Quality
 

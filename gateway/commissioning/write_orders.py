@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final, Protocol
 
+from gateway.commissioning.mbus_visit import Telegrams, approach
+from gateway.lines.mbus_registers import is_meter_clock
 from gateway.mbus.addressing import SecondaryAddress
 from gateway.mbus.commands import application_reset, set_clock, set_primary_address, switch_baud
 from gateway.mbus.dialogue import Dialogue, FrameCount, is_from, read_out
@@ -17,8 +19,6 @@ from gateway.mbus.link import LongFrame
 from gateway.mbus.records import DataRecord
 from gateway.mbus.search import Found, probe_primary
 from gateway.mbus.telegram import decode_frame
-from gateway.mbus_registers import is_meter_clock
-from gateway.mbus_visit import Telegrams, approach
 from kaukoluenta.errors import KaukoluentaError
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)

@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass, field
 from itertools import product
 
+from gateway.lines.modbus_map import SERIAL, ModbusProfile
+from gateway.lines.modbus_profile import profile_for, shipped_profiles
+from gateway.lines.modbus_requests import limits, wanted
 from gateway.modbus.frames import Framing, Question
 from gateway.modbus.ground import NOTHING_LEARNED, Learned
 from gateway.modbus.plan import Step, Wanted, learn, make_plan
 from gateway.modbus.probe import Layout
-from gateway.modbus_map import SERIAL, ModbusProfile
-from gateway.modbus_profile import profile_for, shipped_profiles
-from gateway.modbus_requests import limits, wanted
 from gateway.settings import MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.runtime.log import fields

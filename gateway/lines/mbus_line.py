@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_profile import profile_for, shipped_profiles
+from gateway.lines.mbus_readout import Heard, MeterReader
 from gateway.links import link_to
 from gateway.mbus.addressing import SecondaryAddress
 from gateway.mbus.dialogue import Dialogue, FrameCount, GoesOn, read_out, read_selected
@@ -18,9 +21,6 @@ from gateway.mbus.header import manufacturer_code
 from gateway.mbus.link import LongFrame
 from gateway.mbus.security import check_key
 from gateway.mbus.telegram import access_no
-from gateway.mbus_bus import Bus
-from gateway.mbus_profile import profile_for, shipped_profiles
-from gateway.mbus_readout import Heard, MeterReader
 from gateway.readout import LineDown, NoAnswer, Readout, Unreadable
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.lines.mbus_profile import RECORD_STATUS, MBusProfile
 from gateway.mbus.records import DataRecord
-from gateway.mbus_profile import RECORD_STATUS, MBusProfile
 from kaukoluenta.quantities import MOST_DIGITS, Amount, UnitError, check_unit, register_name
 from kaukoluenta.reading import NO_DOUBT, Quality
 

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from gateway.outbox import MIGRATIONS, ROW, KeptRow, Outbox, SlotOutcome, is_damage
+from gateway.delivery.outbox import MIGRATIONS, ROW, KeptRow, Outbox, SlotOutcome, is_damage
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import Batch, decode
 from kaukoluenta.periods import BadInstant, parse_instant

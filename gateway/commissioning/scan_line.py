@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gateway.commissioning.scan import ScanRow, Walk, row_of, walk_of
+from gateway.commissioning.scan_file import ScanFile
+from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_profile import shipped_profiles
 from gateway.links import link_to
 from gateway.mbus.search import Probe
-from gateway.mbus_bus import Bus
-from gateway.mbus_profile import shipped_profiles
-from gateway.scan import ScanRow, Walk, row_of, walk_of
-from gateway.scan_file import ScanFile
 from gateway.settings import LineSettings
 
 PRIMARY, SECONDARY = "1-250", "FFFFFFFF"
@@ -42,7 +42,9 @@ def scan_line(
         UsageError: no such addresses. ConfigurationInvalid: the file. LineDown: the link.
     """
     if line.protocol == "modbus":
-        from gateway.modbus_scan import scan_modbus_line  # imports pymodbus, which is slow to start
+        from gateway.commissioning.modbus_scan import (
+            scan_modbus_line,  # imports pymodbus, which is slow to start
+        )
 
         return scan_modbus_line(line, asked, as_json=as_json)
     file = ScanFile(out, line.meter) if out else None

@@ -14,13 +14,13 @@ def make_line(settings: LineSettings) -> Line:
 
 
 def _mbus(settings: LineSettings) -> Line:
-    from gateway.mbus_line import MbusLine
+    from gateway.lines.mbus_line import MbusLine
 
     return MbusLine(settings)
 
 
 def _modbus(settings: LineSettings) -> Line:
-    from gateway.modbus_line import ModbusLine  # imports pymodbus, which is slow to start
+    from gateway.lines.modbus_line import ModbusLine  # imports pymodbus, which is slow to start
 
     return ModbusLine(settings)
 

@@ -9,15 +9,15 @@ import asyncio
 import logging
 import sys
 
+from gateway.commissioning.mbus_visit import failure_of
+from gateway.commissioning.target import Target
+from gateway.commissioning.write_orders import NotWritten, Order, SetAddress, SetBaud, arrive
+from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_line import secondary_of
 from gateway.links import link_to, parse_link
 from gateway.mbus.commands import BaudNotChanged
 from gateway.mbus.errors import MBusError
-from gateway.mbus_bus import Bus
-from gateway.mbus_line import secondary_of
-from gateway.mbus_visit import failure_of
 from gateway.readout import ReadFailed
-from gateway.target import Target
-from gateway.write_orders import NotWritten, Order, SetAddress, SetBaud, arrive
 from kaukoluenta.errors import KaukoluentaError, UsageError
 from kaukoluenta.runtime.command import print_json
 from kaukoluenta.runtime.log import fields

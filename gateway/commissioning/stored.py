@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from gateway.lines.mbus_profile import MBusProfile
+from gateway.lines.mbus_registers import find_registers
 from gateway.mbus.records import DataRecord
-from gateway.mbus_profile import MBusProfile
-from gateway.mbus_registers import find_registers
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Source
 

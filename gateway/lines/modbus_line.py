@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from gateway.lines.modbus_bus import Answers, Bus
+from gateway.lines.modbus_known import Known, Way, know
+from gateway.lines.modbus_registers import Image, Map, evidence, find_registers, have_changed, serial_in
 from gateway.modbus.probe import Evidence, decide
-from gateway.modbus_bus import Answers, Bus
-from gateway.modbus_known import Known, Way, know
-from gateway.modbus_registers import Image, Map, evidence, find_registers, have_changed, serial_in
 from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import LineSettings, MeterSettings
 from kaukoluenta.runtime.log import fields

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.commissioning.mbus_report import Report, report_of
+from gateway.commissioning.mbus_visit import converse, read_address, read_storage
+from gateway.commissioning.readout_view import Answer, print_answer
+from gateway.commissioning.target import ATTEMPTS, Target, line_of_link
 from gateway.lines import make_line
+from gateway.lines.mbus_line import key_of, secondary_of
+from gateway.lines.mbus_readout import MeterReader
 from gateway.mbus.link import LongFrame
 from gateway.mbus.telegram import decode_frame
-from gateway.mbus_line import key_of, secondary_of
-from gateway.mbus_readout import MeterReader
-from gateway.mbus_report import Report, report_of
-from gateway.mbus_visit import converse, read_address, read_storage
 from gateway.readout import ReadFailed, Readout, Unreadable
-from gateway.readout_view import Answer, print_answer
 from gateway.settings import LineSettings, MeterSettings
-from gateway.target import ATTEMPTS, Target, line_of_link
 from kaukoluenta.errors import UsageError
 from kaukoluenta.identifiers import BadIdentifier, meter_id_of
 from kaukoluenta.runtime.clock import SystemClock
