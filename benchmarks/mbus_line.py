@@ -56,8 +56,8 @@ SEED = 7
 BITS, PAUSE_BITS = 11, 11
 SND_NKE, REQ_UD2, FCB = 0x40, 0x5B, 0x20
 LATENCY_S = 0.05
-"""Of a converter in the same network, as its owner would write it into the link's URL. The many lines keep the
-default: the process that simulates them is no such converter."""
+"""Of a converter in the same network, as its owner would write it into the link's URL. The many lines keep
+the default: the process that simulates them is no such converter."""
 
 
 @dataclass(frozen=True, slots=True)
