@@ -84,10 +84,10 @@ async def asked(line: MbusLine, meter: Meter, attempts: int = 2) -> Readout:
     return await line.read(settings, attempts=attempts)
 
 
-async def outcome(line: MbusLine, meter: Meter, instant: datetime = NOW) -> str:
+async def outcome(line: MbusLine, meter: Meter, instant: datetime = NOW, attempts: int = 2) -> str:
     """`its own` when the energy is what the meter's display shows; else what it was, or the failure."""
     try:
-        energy = (await asked(line, meter)).registers["energy"]
+        energy = (await asked(line, meter, attempts)).registers["energy"]
     except ReadFailed as failure:
         return type(failure).__name__
     its_own = convert(register(meter, instant), energy.unit)
