@@ -373,7 +373,6 @@ BAD_SETTINGS = [
     ({"link": "rtu+tcp://127.0.0.1"}, {}, "no Modbus link"),
     ({"link": "serial:///dev/ttyUSB0?baud=fast"}, {}, "no Modbus link"),
     ({"link": "serial:///dev/ttyUSB0?stopbits=1"}, {}, "no Modbus link"),
-    ({}, {"address": None}, "no unit id"),
     ({"link": "rtu+tcp://127.0.0.1:1"}, {"address": 0}, "no unit id"),
     ({}, {"profile": "nothing"}, "No Modbus profile is called 'nothing'"),
 ]
