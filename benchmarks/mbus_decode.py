@@ -90,7 +90,7 @@ def ours(telegrams: list[bytes]) -> dict[str, Contender]:
 
 def py_meter_bus(telegrams: list[bytes]) -> dict[str, Contender]:
     try:
-        import meterbus  # type: ignore[import-not-found]
+        import meterbus  # type: ignore[import-not-found]  # never in our lock
     except ImportError:
         print("pyMeterBus is not installed: left out", file=sys.stderr)
         return {}

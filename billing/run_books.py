@@ -52,7 +52,7 @@ def _insert(books: sqlite3.Connection, table: str, lines: Iterable[Cells]) -> No
 
 def _select(books: sqlite3.Connection, table: str, key: Key) -> Iterable[Cells]:
     """A run's lines in order, without its key: each table begins with month, number, position."""
-    statement = f"SELECT * FROM {table} WHERE month = ? AND number = ? ORDER BY 1, 2, 3, 4"  # noqa: S608
+    statement = f"SELECT * FROM {table} WHERE month = ? AND number = ? ORDER BY 1, 2, 3, 4"  # noqa: S608  ours
     return (line[2:] for line in books.execute(statement, key))
 
 

@@ -51,7 +51,7 @@ class Renderer:
             return self.page(page, {**values, "content": Markup(content), "seen": seen})  # noqa: S704  ours, escaped
         if self._request.query_params.get("seen") == seen:
             return Response(status_code=_NOTHING_NEW)
-        return self.page("_live.html", {"content": Markup(content), "seen": seen})  # noqa: S704
+        return self.page("_live.html", {"content": Markup(content), "seen": seen})  # noqa: S704  ours, escaped
 
     def with_query(self, path: str = "", **changes: object) -> str:
         """A link to this page, or to `path`, with some of the query changed; None takes a part away."""

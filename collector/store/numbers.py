@@ -27,8 +27,8 @@ class Numbers(Generic[Key]):
         self._number_of: dict[Key, int] = {}
         self._key_of: dict[int, Key] = {}
         self._select_number = f"SELECT number FROM {table} WHERE {column} = ?"  # noqa: S608  our own names
-        self._select_key = f"SELECT {column} FROM {table} WHERE number = ?"  # noqa: S608
-        self._insert = f"INSERT INTO {table} ({column}) VALUES (?)"  # noqa: S608
+        self._select_key = f"SELECT {column} FROM {table} WHERE number = ?"  # noqa: S608  our own names
+        self._insert = f"INSERT INTO {table} ({column}) VALUES (?)"  # noqa: S608  our own names
 
     def number(self, key: Key) -> int | None:
         """The key's number; None when it has none yet."""

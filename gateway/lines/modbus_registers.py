@@ -230,7 +230,8 @@ def _meter_time(laid: Map) -> str | None:
     try:
         if len(registers) == CLOCK_FIELDS:
             year, month, day, hour, minute = registers
-            return datetime(year if year > 99 else 2000 + year, month, day, hour, minute).isoformat()  # noqa: DTZ001
+            year = year if year > 99 else 2000 + year
+            return datetime(year, month, day, hour, minute).isoformat()  # noqa: DTZ001 - a meter's clock has no zone
         seconds = laid.number(point, point)
         return (_EPOCH + timedelta(seconds=int(seconds or 0))).replace(tzinfo=None).isoformat()
     except ValueError:

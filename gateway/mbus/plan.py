@@ -142,7 +142,8 @@ class Plan:
         try:
             values = list(map(multiply, steps, self._units))
         except TypeError:  # some register has no value
-            values = [None if s is None else multiply(s, unit) for s, unit in zip(steps, self._units)]  # noqa: B905
+            units = self._units  # fewer than the steps: the rest of them are no numbers
+            values = [None if s is None else multiply(s, u) for s, u in zip(steps, units, strict=False)]
         values += [other.value for other in steps[len(self._units) :]]
         return values
 
