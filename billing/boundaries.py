@@ -3,8 +3,8 @@
 A form's register is the boundary, whatever was read at that instant: a form with a bare date was written
 later that day than its midnight. Where the form leaves start_energy empty, a reading of that very instant
 stands in. Where it leaves end_energy empty only a reading of source `removal` does: a scheduled one from
-before the meter came off would lose what it still counted. Elsewhere everything that is claimed of the meter
-at that very instant must agree; where there is a correction, the store gives it and what arrived after it
+before the meter came off would lose what it still counted. Everything that is claimed of the meter at an
+instant without a form must agree; where there is a correction, the store gives it and what arrived after it
 with other registers. Nothing is interpolated.
 """
 
@@ -66,8 +66,8 @@ def end_boundary(span: Span, claims: Claims) -> Boundary:
     readings = claims.get((span.meter, span.until), ())
     if not span.ends_with_removal:
         return _agreed(span, span.until, readings, Reason.NO_READING)
-    removal = [reading for reading in readings if reading.source is Source.REMOVAL]
-    return _agreed(span, span.until, removal, Reason.NO_REMOVAL_READING)
+    was_read_off = any(reading.source is Source.REMOVAL for reading in readings)
+    return _agreed(span, span.until, readings if was_read_off else (), Reason.NO_REMOVAL_READING)
 
 
 def _start_on_form(span: Span) -> Decimal | None:

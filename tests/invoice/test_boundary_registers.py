@@ -110,6 +110,16 @@ def test_only_a_removal_reading_stands_in_for_an_empty_end_energy(office, source
         assert bounds(extract) == [("4", "9")]
 
 
+@pytest.mark.parametrize(("live", "outcome"), [("9", []), ("8", [Reason.CONFLICT])])
+def test_a_removal_reading_must_agree_with_all_that_is_claimed_of_its_instant(office, live, outcome):
+    office.contract("S-1", until="2026-10-10T10:00:00+03:00")
+    office.installed("KAM-00000001", until="2026-10-10T10:00:00+03:00")
+    office.read("KAM-00000001", "2026-10-01", "4")
+    office.read("KAM-00000001", "2026-10-10T10:00:00+03:00", "9", source="removal")
+    office.read("KAM-00000001", "2026-10-10T10:00:00+03:00", live, source="live")
+    assert [refusal.reason for refusal in office.bill().refused] == outcome
+
+
 def test_end_energy_may_be_empty_when_the_removal_comes_after_the_period(simple):
     simple.installations.clear()
     simple.installed("KAM-00000001", until="2026-11-10")
