@@ -77,12 +77,16 @@ def contenders(telegrams: list[bytes], libmbus: str | None) -> Iterator[dict[str
 def ours(telegrams: list[bytes]) -> dict[str, Contender]:
     plans = PlanCache()
 
-    def values(octets: bytes) -> None:
+    def steps(octets: bytes) -> None:
         plan, found = plans.read(octets)  # type: ignore[misc]  # every telegram here has a plan
+        plan.steps(found)
+
+    def values(octets: bytes) -> None:
+        plan, found = plans.read(octets)  # type: ignore[misc]
         plan.values(found)
 
     return {
-        "ours, steps and exponent": timed(telegrams, plans.read),
+        "ours, steps and exponent": timed(telegrams, steps),
         "ours, Decimals": timed(telegrams, values),
         "ours, plain decoder": timed(telegrams, decode_telegram),
     }

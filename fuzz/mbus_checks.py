@@ -74,14 +74,15 @@ def _check_plan(octets: bytes, plain: Telegram) -> None:
     read = _PLANS.read(octets)
     if read is None:
         return
-    plan, steps = read
+    plan, found = read
     planned = [
         (column.record.dib, column.record.vib, repr(value))
-        for column, value in zip(plan.columns, plan.values(steps), strict=True)
+        for column, value in zip(plan.columns, plan.values(found), strict=True)
     ]
     records = [record for record in plain.records if isinstance(record, DataRecord)]
     assert plain.outcome == "ok"
-    assert sorted(planned) == sorted((record.dib, record.vib, repr(record.value)) for record in records)
+    assert planned == [(record.dib, record.vib, repr(record.value)) for record in records]
+    assert len(plan.steps(found)) == len(records)
 
 
 def _check_pieces(octets: bytes) -> None:

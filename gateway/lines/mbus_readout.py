@@ -68,8 +68,11 @@ class MeterReader:
 
     def hear(self, frame: LongFrame) -> Heard:
         """Understand one telegram of a readout."""
-        planned = PLANS.read(frame.to_bytes()) if self._key is None else None
-        return Heard(frame, Planned(*planned) if planned else decode_frame(frame, self._key))
+        read = PLANS.read(frame.to_bytes()) if self._key is None else None
+        if read is None:
+            return Heard(frame, decode_frame(frame, self._key))
+        plan, found = read
+        return Heard(frame, Planned(plan, plan.steps(found)))
 
     def readout(self, heard: Sequence[Heard]) -> Readout:
         """The registers of a complete readout.

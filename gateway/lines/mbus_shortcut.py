@@ -22,7 +22,6 @@ from gateway.lines.mbus_registers import (
     is_info_code,
     is_meter_clock,
 )
-from gateway.mbus.datatypes import Decoded
 from gateway.mbus.header import Identity
 from gateway.mbus.plan import Plan, Step
 from kaukoluenta.quantities import MOST_DIGITS, Amount
@@ -60,7 +59,7 @@ class Shortcut:
             if not isinstance(step, int) or not -_TOO_LARGE < step < _TOO_LARGE:
                 return None
             registers[target.register] = Amount(target.unit_step * step, target.unit)
-        if any(_complains(steps[column]) for column in self.info_codes):
+        if any(steps[column] for column in self.info_codes):
             return None
         times = {time for column in self.clocks if (time := _time(steps[column]))}
         return Found(registers, {}, NO_DOUBT, None, times.pop() if len(times) == 1 else None)
@@ -94,10 +93,5 @@ def shortcut_for(plans: tuple[Plan, ...], model: bytes, configured: str | None) 
     )
 
 
-def _complains(step: Step) -> bool:
-    return bool(step.value if isinstance(step, Decoded) else step)
-
-
 def _time(step: Step) -> str | None:
-    value = step.value if isinstance(step, Decoded) else None
-    return value.isoformat() if isinstance(value, datetime) else None
+    return step.isoformat() if isinstance(step, datetime) else None

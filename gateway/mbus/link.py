@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+from zlib import adler32
 
 ACK_OCTET: Final = 0xE5
 SHORT_START: Final = 0x10
@@ -83,8 +84,12 @@ LinkEvent = Frame | Garbled
 
 
 def checksum(octets: bytes) -> int:
-    """Arithmetic sum modulo 256 (EN 13757-2, frame format class FT 1.2)."""
-    return sum(octets) & 0xFF
+    """Arithmetic sum modulo 256 (EN 13757-2, frame format class FT 1.2).
+
+    The low half of Adler-32 is one more than the sum, modulo 65 521, which the sum of a body never reaches;
+    it is several times as fast as adding in Python.
+    """
+    return adler32(octets) - 1 & 0xFF
 
 
 class LinkReader:

@@ -11,50 +11,42 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, getcontext
-from functools import lru_cache, partial
-from operator import call, mul
+from decimal import Context, Decimal, getcontext, localcontext
+from operator import mul
 from typing import Any, Final
 
-from gateway.mbus.datatypes import LVAR, Decoded, Value, bcd_number, decode_data
+from gateway.mbus.datatypes import LVAR, Value, bcd_number, decode_data
 from gateway.mbus.header import LONG
-from gateway.mbus.link import LongFrame
-from gateway.mbus.packed_bcd import bcd_reader
+from gateway.mbus.link import LongFrame, checksum
+from gateway.mbus.packed_bcd import bcd_to_binary
 from gateway.mbus.records import Cut, DataRecord, Special, pieces
 from gateway.mbus.telegram import decode_telegram
 from gateway.mbus.vib import Meaning, meaning_of
 
 CI_LONG_HEADER: Final = 0x72
-BODY: Final = 4  # the checksum is over what follows 68 L L 68
-USER_DATA: Final = BODY + 3
+SUMMED: Final = slice(4, -2)
+"""What the checksum is over: all between 68 L L 68 and the checksum itself."""
+USER_DATA: Final = 4 + 3
 RECORDS: Final = USER_DATA + LONG
 MODEL: Final = slice(USER_DATA + 4, USER_DATA + 8)
 """Manufacturer, version and medium."""
 FREE: Final = (5, *range(USER_DATA, USER_DATA + 4), USER_DATA + 8, USER_DATA + 9, -2)
 """Octets that say nothing of the layout: address, number, access number, status, checksum."""
 
-PACKED: Final = {
-    ("int", 1): ("b", 1),
-    ("int", 2): ("h", 2),
-    ("int", 3): ("i", 4),
-    ("int", 4): ("i", 4),
-    ("int", 6): ("q", 8),
-    ("int", 8): ("q", 8),
-    ("uint", 1): ("B", 1),
-    ("uint", 2): ("H", 2),
-    ("uint", 3): ("I", 4),
-    ("uint", 4): ("I", 4),
-    ("uint", 6): ("Q", 8),
-    ("uint", 8): ("Q", 8),
-}
-"""Struct code and its octets. Three are read as four and six as eight: together with the end of their VIB,
-which is then shifted out."""
+UNSIGNED: Final = {1: ("B", 1), 2: ("H", 2), 3: ("I", 4), 4: ("I", 4), 6: ("Q", 8), 8: ("Q", 8)}
+"""Octets of a register -> struct code and its octets. Three are read as four and six as eight: together with
+the end of their VIB, which is then shifted out."""
 
-Step = int | Decoded | None
-"""A register's integer step; None when the meter marks no value; Decoded for what is no integer."""
+Found = int | bytes | None
+"""A column as the frame holds it. None: the meter marks no value."""
+
+Step = int | Value
+"""A register's integer step; for what is no integer (dates, texts, floats) its value. None: no value."""
 
 MOST_DIGITS: Final = 28
 """Of a step: 64 bits in days make 25. What the decimal module keeps by default is exact for all of them."""
+
+MOST_REMEMBERED: Final = 64
 
 _EXACT = Context(prec=100)
 
@@ -78,8 +70,17 @@ class Column:
         return self.meaning.exponent
 
     @property
+    def factor(self) -> int:
+        """Of a number: whole units in one of the register's, such as 3600 seconds in an hour."""
+        return self.meaning.factor if self.is_number else 1
+
+    @property
     def octets(self) -> int:
         return self.end - self.start
+
+    @property
+    def is_signed(self) -> bool:
+        return self.is_binary and self.record.coding == "int"
 
     @property
     def is_binary(self) -> bool:
@@ -89,67 +90,70 @@ class Column:
     def is_bcd(self) -> bool:
         return self.record.coding == "bcd"
 
+    @property
+    def is_number(self) -> bool:
+        return self.is_binary or self.is_bcd
+
 
 class Plan:
-    """One layout of telegrams. Its `columns` are grouped by how they are read, not in the frame's order."""
+    """One layout of telegrams: its `columns`, and how to read all of them at once."""
 
     def __init__(
         self, octets: bytes, columns: Sequence[Column], mask: int, *, more_records_follow: bool
     ) -> None:
-        binary = [column for column in columns if column.is_binary]
-        bcd = [column for column in columns if column.is_bcd]
-        others = [column for column in columns if not column.is_binary and not column.is_bcd]
-        numbers = binary + bcd
-        self.columns = (*numbers, *others)
+        self.columns = tuple(columns)
         self.length = len(octets)
         self.more_records_follow = more_records_follow
         self.mask, self.expected = mask, int.from_bytes(octets, "little") & mask
-        self.even, self.odd = _body_masks(len(octets))
-        self._unpack = _unpacker([_packed(column) for column in binary])
-        self._shifts = [(at, shift) for at, column in enumerate(binary) if (shift := _shift(column))]
-        self._markers = [_marker(column) for column in binary]
-        self._signs = _mask_of_signs(binary)
-        self._bcd_places = [slice(column.start, column.end) for column in bcd]
-        self._read_bcd = bcd_reader(len(octets), [(column.start, column.end) for column in bcd])
-        self._factors = [(at, c.meaning.factor) for at, c in enumerate(numbers) if c.meaning.factor != 1]
-        self._units = [Decimal((0, (1,), column.exponent)) for column in numbers]
-        self._readers = [_remembering(column) for column in others]
-        self._cut_others = _unpacker([(column.start, f"{column.octets}s") for column in others])
+        numbered = list(enumerate(columns))
+        self._unpack = _unpacker([_packed(column) for column in columns])
+        self._shifts = [(at, shift) for at, column in numbered if (shift := _shift(column))]
+        self._markers = [(at, -1 << 8 * column.octets - 1) for at, column in numbered if column.is_signed]
+        self._signs = sum(0x80 << 8 * (column.end - 1) for column in columns if column.is_signed)
+        self._bcd = [(at, slice(c.start, c.end)) for at, c in numbered if c.is_bcd]
+        self._to_binary = bcd_to_binary(len(octets), [(c.start, c.end) for c in columns if c.is_bcd])
+        self._factors = [(at, c.factor) for at, c in numbered if c.factor != 1]
+        self._units = [Decimal(f"{c.factor}E{c.exponent}") if c.is_number else 1 for c in columns]
+        self._others = [(at, _Remembered(column)) for at, column in numbered if not column.is_number]
 
-    def steps(self, octets: bytes, number: int) -> list[Step]:
-        """The steps of a frame of this layout, column by column; `number` is the frame as an integer."""
-        steps: list[Any] = list(self._unpack(octets))
+    def find(self, octets: bytes, number: int) -> list[Found]:
+        """The columns of a frame of this layout; `number` is the frame as an integer."""
+        binary = self._to_binary(number) if self._bcd else octets
+        found: list[Any] = [*self._unpack(binary or octets)]
         for at, bits in self._shifts:
-            steps[at] >>= bits
+            found[at] >>= bits
+        if binary is None:  # some BCD register has a sign, or a meter's error code for a digit
+            for at, place in self._bcd:
+                found[at] = bcd_number(octets[place][::-1].hex().upper())
         if number & self._signs:  # else no register is negative, and none holds its marker
-            steps = [
-                None if step == marker else step for step, marker in zip(steps, self._markers, strict=True)
-            ]
-        if self._bcd_places:
-            steps += self._read_bcd(number) or self._bcd_one_by_one(octets)
+            for at, marker in self._markers:
+                found[at] = None if found[at] == marker else found[at]
+        return found
+
+    def steps(self, found: Sequence[Found]) -> list[Step]:
+        """What was found, as exact steps: a number is step x 10^exponent of its column."""
+        steps: list[Any] = [*found]
         for at, factor in self._factors:
             if steps[at] is not None:
                 steps[at] *= factor
-        if self._readers:
-            steps += map(call, self._readers, self._cut_others(octets))
+        for at, remembered in self._others:
+            steps[at] = remembered[steps[at]]
         return steps
 
-    def values(self, steps: Sequence[Any]) -> list[Value]:
-        """Steps as the plain decoder's values. Numbers stand first, as many as there are units."""
-        multiply: Callable[[int, Decimal], Decimal]
-        multiply = mul if getcontext().prec >= MOST_DIGITS else _EXACT.multiply
-        values: list[Value]
+    def values(self, found: Sequence[Any]) -> list[Value]:
+        """What was found, as the plain decoder's values."""
+        if getcontext().prec < MOST_DIGITS:
+            with localcontext(_EXACT):
+                return self.values(found)
+        values: list[Any]
         try:
-            values = list(map(multiply, steps, self._units))
+            values = [*map(mul, self._units, found)]
         except TypeError:  # some register has no value
-            units = self._units  # fewer than the steps: the rest of them are no numbers
-            values = [None if s is None else multiply(s, u) for s, u in zip(steps, units, strict=False)]
-        values += [other.value for other in steps[len(self._units) :]]
+            pairs = zip(self._units, found, strict=True)
+            values = [None if one is None else unit * one for unit, one in pairs]
+        for at, remembered in self._others:
+            values[at] = remembered[found[at]]
         return values
-
-    def _bcd_one_by_one(self, octets: bytes) -> list[int | None]:
-        """Some register has a sign, or a meter's error code for a digit."""
-        return [bcd_number(octets[place][::-1].hex().upper()) for place in self._bcd_places]
 
 
 class PlanCache:
@@ -160,8 +164,8 @@ class PlanCache:
         self._count = 0
         self._plans: dict[bytes, list[Plan]] = {}  # by model: a few layouts each
 
-    def read(self, octets: bytes) -> tuple[Plan, list[Step]] | None:
-        """The plan and the steps of a frame as it came from the line.
+    def read(self, octets: bytes) -> tuple[Plan, list[Found]] | None:
+        """The plan of a frame as it came from the line, and what it finds there.
 
         None when no plan can hold it (a broken frame, another kind of telegram, broken or encrypted records):
         the plain decoder then says what it is.
@@ -169,14 +173,13 @@ class PlanCache:
         number = int.from_bytes(octets, "little")
         for plan in self._plans.get(octets[MODEL], ()):
             if plan.length == len(octets) and number & plan.mask == plan.expected:
-                # Even and odd octets of the body are added side by side; their sum is 65 025 at most.
-                total = ((number & plan.even) + (number >> 8 & plan.odd)) % 65_535
-                return (plan, plan.steps(octets, number)) if total & 0xFF == octets[-2] else None
+                whole = checksum(octets[SUMMED]) == octets[-2]
+                return (plan, plan.find(octets, number)) if whole else None
         new = compile_plan(octets)
         if new is None:
             return None
         self._keep(octets[MODEL], new)
-        return new, new.steps(octets, number)
+        return new, new.find(octets, number)
 
     def __len__(self) -> int:
         return self._count
@@ -226,17 +229,6 @@ def _layout_mask(length: int, found: Sequence[Cut | Special]) -> int:
     return int.from_bytes(mask, "little")
 
 
-def _body_masks(length: int) -> tuple[int, int]:
-    """Every second octet of the body, from the first and from the second; the latter moved down by one."""
-    even, odd = bytearray(length), bytearray(length)
-    for at in range(BODY, length - 2):
-        if (at - BODY) % 2 == 0:
-            even[at] = 0xFF
-        else:
-            odd[at - 1] = 0xFF
-    return int.from_bytes(even, "little"), int.from_bytes(odd, "little")
-
-
 def _unpacker(fields: Sequence[tuple[int, str]]) -> Callable[[bytes], tuple[Any, ...]]:
     """Reads fields (start, struct code) in one step, and skips what lies between them."""
     layout, at = "<", 0
@@ -247,30 +239,30 @@ def _unpacker(fields: Sequence[tuple[int, str]]) -> Callable[[bytes], tuple[Any,
 
 
 def _packed(column: Column) -> tuple[int, str]:
-    """Where to read a binary register from, and by which struct code."""
-    code, octets = PACKED[column.record.coding, column.octets]
-    return column.end - octets, code
+    """Where to read a column from, and by which struct code."""
+    if column.octets not in UNSIGNED:
+        return column.start, f"{column.octets}s"
+    code, octets = UNSIGNED[column.octets]
+    return column.end - octets, code.lower() if column.is_signed else code
 
 
 def _shift(column: Column) -> int:
     """Bits of the VIB that are read with it."""
-    return 8 * (PACKED[column.record.coding, column.octets][1] - column.octets)
+    start, _ = _packed(column)
+    return 8 * (column.start - start)
 
 
-def _marker(column: Column) -> int | None:
-    """The step that means "no value"."""
-    return -1 << 8 * column.octets - 1 if column.record.coding == "int" else None
+class _Remembered(dict[int | bytes, Value]):
+    """One column's dates, texts or floats by the plain decoder, remembered: most of them seldom change."""
 
+    def __init__(self, column: Column) -> None:
+        super().__init__()
+        self._column = column
 
-def _mask_of_signs(columns: Sequence[Column]) -> int:
-    """The sign bits of all signed registers."""
-    return sum(0x80 << 8 * (column.end - 1) for column in columns if column.record.coding == "int")
-
-
-def _remembering(column: Column) -> Callable[[bytes], Decoded]:
-    """Dates, texts, floats by the plain decoder, remembered: most of them seldom change."""
-    return lru_cache(maxsize=16)(partial(_decoded, column.field, column.meaning))
-
-
-def _decoded(field: int, meaning: Meaning, octets: bytes) -> Decoded:
-    return decode_data(field, octets, meaning)
+    def __missing__(self, found: int | bytes) -> Value:
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        column = self._column
+        octets = found if isinstance(found, bytes) else found.to_bytes(column.octets, "little")
+        value = self[found] = decode_data(column.field, octets, column.meaning).value
+        return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import BasicContext, localcontext
+from collections.abc import Sequence
+from datetime import date
+from decimal import BasicContext, Decimal, localcontext
 
 import pytest
 from hypothesis import example, given
@@ -10,10 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.decode import decode_line
 from gateway.mbus import encode
-from gateway.mbus.encode import Place
+from gateway.mbus.encode import Place, vib_of
 from gateway.mbus.header import Identity, identity_of
 from gateway.mbus.link import LongFrame
-from gateway.mbus.plan import Plan, PlanCache, Step, compile_plan
+from gateway.mbus.plan import Found, Plan, PlanCache, compile_plan
 from gateway.mbus.records import DataRecord
 from gateway.mbus.telegram import decode_frame, decode_telegram
 
@@ -100,13 +102,19 @@ def frame(records: bytes, who: Identity = METER, access_no: int = 0) -> bytes:
 
 def plain_values(octets: bytes) -> list[tuple[bytes, bytes, str]]:
     records = [record for record in decode_telegram(octets).records if isinstance(record, DataRecord)]
-    return sorted((record.dib, record.vib, repr(record.value)) for record in records)
+    return [(record.dib, record.vib, repr(record.value)) for record in records]
 
 
-def planned_values(plan: Plan, steps: list[Step]) -> list[tuple[bytes, bytes, str]]:
-    values = plan.values(steps)
+def planned_values(plan: Plan, found: Sequence[Found]) -> list[tuple[bytes, bytes, str]]:
+    values = plan.values(found)
+    with localcontext(prec=100):
+        by_steps = [
+            Decimal(step).scaleb(column.exponent) if isinstance(step, int) else step
+            for column, step in zip(plan.columns, plan.steps(found), strict=True)
+        ]
+    assert repr(by_steps) == repr(values)
     records = [column.record for column in plan.columns]
-    return sorted((r.dib, r.vib, repr(value)) for r, value in zip(records, values, strict=True))
+    return [(r.dib, r.vib, repr(value)) for r, value in zip(records, values, strict=True)]
 
 
 @given(layouts())
@@ -200,8 +208,13 @@ def test_one_model_of_many_layouts_does_not_fill_the_memory_either() -> None:
 
 
 def test_values_are_exact_whatever_the_callers_decimal_context() -> None:
-    octets = frame(encode.bcd_record(b"\x13", 123456789012, 12))
-    read = PlanCache().read(octets)
-    assert read is not None
+    records = [
+        encode.bcd_record(b"\x13", 123456789012, 12),
+        encode.integer_record(vib_of("on_time", "s", factor=3600), 2**63 - 1, 8),
+        encode.date_record(date(2025, 12, 31)),
+    ]
+    octets = frame(b"".join(records))
     with localcontext(BasicContext):
+        read = PlanCache().read(octets)
+        assert read is not None
         assert planned_values(*read) == plain_values(octets)
