@@ -100,7 +100,7 @@ def _contradict(one: Reading, other: Reading, register: str) -> bool:
 
 
 class ReadingStore(Protocol):
-    """Every backend passes tests/store/test_contract.py unchanged.
+    """Every backend passes tests/store/test_contract*.py unchanged.
 
     The key of a reading is (meter, read_at, source). The first reading under a key stands; another with
     other registers is kept beside it as a conflict. Registers are the same when each has the same value

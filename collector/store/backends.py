@@ -1,4 +1,4 @@
-"""The table of stores. Each passes tests/store/test_contract.py."""
+"""The table of stores. Each passes tests/store/test_contract*.py."""
 
 from __future__ import annotations
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -13,10 +11,9 @@ from gateway.lines.mbus_line import MbusLine
 from gateway.mbus.encode import Place, integer_record, variable_response
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import ShortFrame
-from gateway.readout import LineDown, ReadFailed, Readout, Unreadable, WrongMeter
+from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import LineSettings, MeterSettings
-from kaukoluenta.errors import ConfigurationInvalid
-from kaukoluenta.quantities import Amount, to_travel_unit
+from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality
 from tests.polling.fake_bus import (
     FakeBus,
@@ -24,7 +21,6 @@ from tests.polling.fake_bus import (
     Misbehaviour,
     after_noise,
     cut_off,
-    hang_up,
     heat_meter,
     in_pieces,
     instead,
@@ -32,54 +28,9 @@ from tests.polling.fake_bus import (
     silence,
     wrong_checksum,
 )
+from tests.polling.one_line import TIMEOUT_S, configured, energy, on_bus, read_each, said
 
-TIMEOUT_S = 0.1
 SND_NKE, REQ_UD2, REQ_UD2_FCB = 0x40, 0x5B, 0x7B
-
-
-def settings(bus: FakeBus, *meters: MeterSettings | FakeMeter, **more: Any) -> LineSettings:
-    told = [
-        meter if isinstance(meter, MeterSettings) else configured(meter) for meter in meters or bus.meters
-    ]
-    values = {"name": "line", "protocol": "mbus", "link": bus.url, "timeout_s": TIMEOUT_S, "meter": told}
-    return LineSettings(**(values | more))
-
-
-def configured(meter: FakeMeter, **more: Any) -> MeterSettings:
-    name = f"{meter.identity.manufacturer}-{meter.identity.id}"
-    return MeterSettings(**({"id": name, "address": meter.address} | more))
-
-
-def on_bus(bus: FakeBus, story: Callable[[LineSettings, MbusLine], Awaitable[Any]], **more: Any) -> Any:
-    """Run a story on a line whose converter is up."""
-
-    async def run() -> Any:
-        async with bus.serve():
-            line_settings = settings(bus, **more)
-            line = MbusLine(line_settings)
-            try:
-                return await story(line_settings, line)
-            finally:
-                await line.close()
-
-    return asyncio.run(run())
-
-
-def energy(readout: Readout) -> str:
-    amount = to_travel_unit(readout.registers["energy"])
-    return f"{amount.value:f} {amount.unit}"
-
-
-async def said(line: MbusLine, meter: MeterSettings, attempts: int = 3) -> str:
-    """The energy, or the kind of failure."""
-    try:
-        return energy(await line.read(meter, attempts=attempts))
-    except ReadFailed as failure:
-        return type(failure).__name__
-
-
-async def read_each(line_settings: LineSettings, line: MbusLine) -> list[str]:
-    return [await said(line, meter) for meter in line_settings.meter]
 
 
 def test_meters_answer_one_after_another_with_their_own_registers() -> None:
@@ -324,94 +275,3 @@ def test_a_telegram_that_is_no_readout_says_why(wire: str, reason: str) -> None:
 def test_a_telegram_without_any_known_register_is_no_reading_of_nothing() -> None:
     meter = FakeMeter(17, identity_of("00000017", "KAM", 0x1C, 0x04), [[integer_record(b"\xfd\x08", 5, 2)]])
     assert on_bus(FakeBus(meter), read_each) == ["Unreadable"]
-
-
-def test_a_connection_that_drops_is_told_and_taken_up_by_the_next_read() -> None:
-    meter = heat_meter("00000017", 17, 100, 101)
-    bus = FakeBus(meter)
-    meter.misbehaves.append(hang_up)
-
-    async def story(line_settings: LineSettings, line: MbusLine) -> list[str]:
-        return [await said(line, line_settings.meter[0]) for _ in range(2)]
-
-    answers = on_bus(bus, story)
-    assert answers[0] == "LineDown"
-    assert answers[1].endswith("kWh")
-    assert bus.connections == 2
-
-
-def test_a_connection_lost_between_two_reads_is_not_even_noticed() -> None:
-    bus = FakeBus(heat_meter("00000017", 17, 100, 101))
-
-    async def story(line_settings: LineSettings, line: MbusLine) -> list[str]:
-        first = await said(line, line_settings.meter[0])
-        bus.hang_up()
-        await asyncio.sleep(0.02)
-        return [first, await said(line, line_settings.meter[0])]
-
-    assert on_bus(bus, story) == ["100 kWh", "101 kWh"]
-    assert bus.connections == 2
-
-
-def test_a_converter_that_is_not_there_is_a_line_down() -> None:
-    async def story() -> None:
-        line_settings = settings(
-            FakeBus(), link="tcp://127.0.0.1:1", meter=[MeterSettings(id="KAM-1", address=1)]
-        )
-        with pytest.raises(LineDown, match="line down: Connection refused"):
-            await MbusLine(line_settings).read(line_settings.meter[0], attempts=1)
-
-    asyncio.run(story())
-
-
-def test_when_nobody_answers_any_more_the_converter_is_connected_to_anew_once() -> None:
-    bus = FakeBus()
-    nobody = [MeterSettings(id=f"KAM-{number}", address=number) for number in range(1, 9)]
-
-    async def story(line_settings: LineSettings, line: MbusLine) -> list[str]:
-        return [await said(line, meter, attempts=1) for meter in line_settings.meter]
-
-    assert set(on_bus(bus, story, meter=nobody, timeout_s=0.02)) == {"NoAnswer"}
-    assert bus.connections == 2
-
-
-def test_a_line_that_is_never_quiet_does_not_stop_the_gateway() -> None:
-    bus = FakeBus(heat_meter("00000017", 17, 100))
-
-    async def story(line_settings: LineSettings, line: MbusLine) -> str:
-        async def babble() -> None:
-            while True:
-                await bus.say(b"\x00\x55")
-                await asyncio.sleep(0.002)
-
-        await line.read(line_settings.meter[0], attempts=1)
-        bus.meters[0].misbehaves.extend([silence] * 9)
-        noise = asyncio.create_task(babble())
-        try:
-            return await asyncio.wait_for(said(line, line_settings.meter[0], attempts=2), 20)
-        finally:
-            noise.cancel()
-
-    assert on_bus(bus, story) == "NoAnswer"
-
-
-def test_without_a_time_out_of_its_own_the_standard_and_the_baud_rate_say_how_long_to_wait() -> None:
-    slow = heat_meter("00000017", 17, 100)
-    slow.misbehaves.extend([late(0.3)])
-    assert on_bus(FakeBus(slow), read_each, timeout_s=None) == ["100 kWh"]
-
-
-@pytest.mark.parametrize(
-    "link", ["tcp://127.0.0.1", "tcp://h:1?parity=X", "tcp://h:1?speed=9", "ftp://h:1", "h:1"]
-)
-def test_a_link_that_cannot_be_is_refused_before_anything_connects(link: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="tcp://host:port"):
-        MbusLine(settings(FakeBus(), link=link))
-
-
-@pytest.mark.parametrize("number", ["123456789", "12345-"])
-def test_a_number_that_no_telegram_can_carry_is_refused(number: str) -> None:
-    meter = MeterSettings.model_construct(id=f"KAM-{number}", address=1, profile=None, key_file=None)
-    told = LineSettings.model_construct(link="tcp://h:1", meter=(meter,), timeout_s=None)
-    with pytest.raises(ConfigurationInvalid, match="one to eight digits"):
-        MbusLine(told)
