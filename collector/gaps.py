@@ -2,14 +2,14 @@
 
 A meter is expected from the first slot of which its gateway spoke, or since the gateway's state names it.
 It is no longer expected when the state stopped naming it: its last slot is then the end, since a gateway says
-something of every slot of its meters. Slots lie on the wall clock in UTC.
+something of every slot of its meters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from collector.books import Books
@@ -18,6 +18,7 @@ from collector.store import ReadingStore
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import GatewayState
 from kaukoluenta.periods import instant_text
+from kaukoluenta.slots import slots
 
 USUAL_CADENCE = timedelta(hours=1)
 """Of a gateway that never said how often it reads."""
@@ -30,7 +31,6 @@ LOOK_BACK = timedelta(days=40)
 
 SILENCE = "nothing was heard"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -56,10 +56,7 @@ class Expectation:
     every: timedelta
 
     def slots(self) -> Iterator[datetime]:
-        slot = self.start + (_EPOCH - self.start) % self.every
-        while slot < self.end:
-            yield slot
-            slot += self.every
+        return slots(self.start, self.end, self.every)
 
 
 def window(

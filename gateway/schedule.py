@@ -1,27 +1,25 @@
 """When a line is read, and in which order: slots on the wall clock. `now` is an argument; no clock here.
 
-A slot is an instant that `every` divides, counted in UTC. It is open while an answer may still stand for
-it: from the slot itself to the end of its window. A slot that closed unread is skipped: missed, never
-back-dated.
+A slot is open while an answer may still stand for it: from the slot itself to the end of its window. A slot
+that closed unread is skipped: missed, never back-dated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zlib import crc32
 
 from gateway.settings import MeterSettings
 from kaukoluenta.identifiers import MeterId
+from kaukoluenta.slots import slot_after, slot_from, slots
 
 FARTHEST_BACK = timedelta(days=40)
 """Skipped slots older than this are not listed: an outbox keeps no more either."""
 
 CLOCK_SET_BACK = timedelta(days=1)
 """A clock this far behind the last slot has lost its battery; a smaller step is a correction."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +44,13 @@ def next_due(last: datetime | None, now: datetime, every: timedelta, window: tim
     The earliest slot whose window is still open at `now`, and none a second time; unless the clock is more
     than a day behind the last slot: then that one, or this, is wrong, and waiting would not tell which.
     """
-    earliest = _slot_from(now - window, every)
+    earliest = slot_from(now - window, every)
     if last is None or is_set_back(now, last):
         return Due(earliest)
-    slot = max(last + every, earliest)
-    oldest = max(last + every, _slot_from(now - FARTHEST_BACK, every))
-    return Due(slot, tuple(_slots(oldest, slot, every)))
+    following = slot_after(last, every)
+    slot = max(following, earliest)
+    oldest = max(following, slot_from(now - FARTHEST_BACK, every))
+    return Due(slot, tuple(slots(oldest, slot, every)))
 
 
 def is_set_back(now: datetime, last: datetime | None) -> bool:
@@ -94,14 +93,3 @@ def connect_delays(line: str, *, down_before: bool) -> Iterator[float]:
     while True:
         yield delay
         delay = min(delay * 2, 30.0)
-
-
-def _slot_from(instant: datetime, every: timedelta) -> datetime:
-    """The first slot at or after `instant`."""
-    return instant + (_EPOCH - instant) % every
-
-
-def _slots(start: datetime, end: datetime, every: timedelta) -> Iterator[datetime]:
-    while start < end:
-        yield start
-        start += every
