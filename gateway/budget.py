@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from gateway.settings import MeterSettings
 from kaukoluenta.periods import HELSINKI, local_midnight
+from kaukoluenta.slots import count_slots
 
 _DAY = timedelta(days=1)
 
@@ -23,7 +24,7 @@ def attempts_in(slot: datetime, every: timedelta, reads_per_day: int | None, wan
     asked_slots = -(-slots_a_day // step)
     attempts = min(wanted, reads_per_day // asked_slots)
     midnight = local_midnight(slot.astimezone(HELSINKI).date())
-    turn, odd = divmod((slot - midnight) // every, step)
+    turn, odd = divmod(count_slots(midnight, slot, every), step)
     return attempts if not odd and (turn + 1) * attempts <= reads_per_day else 0
 
 

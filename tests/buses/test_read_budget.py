@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,9 +18,10 @@ from gateway.readout import NoAnswer, ReadFailed, Readout
 from gateway.settings import GatewayTable, LineSettings, MeterSettings
 from kaukoluenta.periods import local_midnight
 from kaukoluenta.quantities import Amount
+from kaukoluenta.slots import slots
 
 HOUR = timedelta(hours=1)
-EVERY = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 120, 360, 1440)]
+EVERY = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 120, 180, 240, 360, 1440)]
 WINTER, SUMMER, LONG_DAY, SHORT_DAY = (
     date(2026, 1, 15),
     date(2026, 6, 15),
@@ -30,10 +31,7 @@ WINTER, SUMMER, LONG_DAY, SHORT_DAY = (
 
 
 def slots_of(day: date, every: timedelta) -> list[datetime]:
-    """The slots of a local day: instants that `every` divides, counted in UTC."""
-    start, end = local_midnight(day), local_midnight(day + timedelta(days=1))
-    first = start + (datetime(1970, 1, 1, tzinfo=UTC) - start) % every
-    return [first + number * every for number in range(-(-(end - first) // every))]
+    return list(slots(local_midnight(day), local_midnight(day + timedelta(days=1)), every))
 
 
 ASKED = [

@@ -21,6 +21,7 @@ from gateway.schedule import (
     turns,
 )
 from gateway.settings import MeterSettings
+from kaukoluenta.slots import slots
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 WINDOW = 5 * MINUTE
@@ -52,11 +53,16 @@ def test_the_next_slot_and_those_that_were_skipped(last: datetime | None, now: d
 
 
 def test_a_day_of_a_summer_time_change_has_a_slot_for_each_hour_that_passes() -> None:
-    slot, slots = at(0) - timedelta(hours=3), []
+    slot, read = at(0) - timedelta(hours=3), []
     while slot < at(22):
         slot = next_due(slot, slot, HOUR, WINDOW).slot
-        slots.append(slot)
-    assert [later - earlier for earlier, later in pairwise(slots)] == [HOUR] * 24
+        read.append(slot)
+    assert [later - earlier for earlier, later in pairwise(read)] == [HOUR] * 24
+
+
+def test_a_meter_that_is_read_once_a_day_is_read_at_local_midnight_over_a_summer_time_change() -> None:
+    last = datetime(2026, 10, 24, 21, tzinfo=UTC)
+    assert next_due(last, last, 24 * HOUR, WINDOW) == Due(datetime(2026, 10, 25, 22, tzinfo=UTC))
 
 
 def test_what_lies_further_back_than_the_outbox_reaches_is_not_listed() -> None:
@@ -68,7 +74,7 @@ def test_what_lies_further_back_than_the_outbox_reaches_is_not_listed() -> None:
 instants = st.datetimes(datetime(2001, 1, 1), datetime(2099, 1, 1)).map(
     lambda naive: naive.replace(tzinfo=UTC)
 )
-periods = st.sampled_from([timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 1440)])
+periods = st.sampled_from([timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 1440)])
 
 
 @given(instants, st.integers(0, 100_000), periods, st.floats(0, 1))
@@ -79,7 +85,7 @@ def test_slots_follow_each_other_without_gap_or_overlap(
     now = last + timedelta(seconds=ahead_s)
     due = next_due(last, now, every, every * share)
     listed = [*due.skipped, due.slot]
-    assert listed == [last + every * number for number in range(1, len(listed) + 1)]
+    assert [last, *listed] == list(slots(last, due.slot + timedelta.resolution, every))
     assert all(slot + every * share < now for slot in due.skipped)
     assert due.slot + every * share >= now
 
