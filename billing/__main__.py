@@ -33,45 +33,45 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Exit 1 when a row is refused, or when there is no contract to bill."""
+    from billing.databases import open_databases
     from billing.inputs import extract_of, unnamed_meters
     from billing.print_run import print_run
-    from billing.rooms import open_rooms
-    from billing.runs import billed_month, keep_run
+    from billing.runs import NothingToBill, billed_month, keep_run
 
     month = arguments.month
     period = billed_month(month)
-    with open_rooms(arguments.config) as rooms:
-        extract = extract_of(period, rooms.registry, rooms.store)
-        unnamed = unnamed_meters(period, rooms.registry, rooms.store)
-        run = keep_run(rooms.books, month, extract, rooms.as_of)
+    with open_databases(arguments.config) as databases:
+        extract = extract_of(period, databases.registry, databases.store)
+        unnamed = unnamed_meters(period, databases.registry, databases.store)
+        if not extract.rows and not extract.refused:
+            raise NothingToBill(f"No contract is valid in {month}.", remedy="Import the registry first.")
+        run = keep_run(databases.books, month, extract, databases.as_of)
     print_run(run, as_json=arguments.json)
     for meter in unnamed:
         sys.stderr.write(f"warning: {meter} has readings in {month}, but no installation names it.\n")
-    if not extract.rows and not extract.refused:
-        sys.stderr.write(f"No contract is valid in {month}. Import the registry first.\n")
-    return 0 if extract.rows and not extract.refused else 1
+    return 1 if extract.refused else 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from billing.databases import open_databases
     from billing.print_run import print_run
-    from billing.rooms import open_rooms
     from billing.runs import read_run, run_name
 
     name = run_name(arguments.name)
-    with open_rooms(arguments.config) as rooms:
-        run = read_run(rooms.books, name)
+    with open_databases(arguments.config) as databases:
+        run = read_run(databases.books, name)
     print_run(run, as_json=arguments.json)
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from billing.databases import open_databases
     from billing.export import export_run
-    from billing.rooms import open_rooms
     from billing.runs import read_run, run_name
 
     name = run_name(arguments.name)
-    with open_rooms(arguments.config) as rooms:
-        run = read_run(rooms.books, name)
+    with open_databases(arguments.config) as databases:
+        run = read_run(databases.books, name)
     control = export_run(run, arguments.out)
     print_table(("file", "holds"), [(arguments.out, f"{len(run.extract.rows)} rows"), (control, "control")])
     if run.extract.refused:
@@ -80,15 +80,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from billing.databases import open_databases
     from billing.inputs import extract_of
-    from billing.rooms import open_rooms
     from billing.runs import billed_month, read_run, run_name
     from billing.verify import verify
 
     name = run_name(arguments.name)
-    with open_rooms(arguments.config) as rooms:
-        run = read_run(rooms.books, name)
-        verdict = verify(run, extract_of(billed_month(name.month), rooms.registry, rooms.store))
+    with open_databases(arguments.config) as databases:
+        run = read_run(databases.books, name)
+        verdict = verify(run, extract_of(billed_month(name.month), databases.registry, databases.store))
     if arguments.json:
         print_json({"run": str(name), "intact": verdict.intact, "differences": verdict.differences})
     elif verdict.holds:

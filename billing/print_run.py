@@ -10,7 +10,7 @@ from billing.extract import Extract
 from billing.reasons import REMEDIES, Reason
 from billing.rounding import plain
 from billing.runs import Run
-from kaukoluenta.periods import HELSINKI
+from kaukoluenta.periods import local_text
 from kaukoluenta.runtime.command import print_json, print_table
 
 
@@ -32,8 +32,8 @@ def _print_rows(extract: Extract) -> None:
             row.delivery_point,
             row.contract,
             row.customer_number,
-            _local(row.since),
-            _local(row.until),
+            local_text(row.since),
+            local_text(row.until),
             plain(row.energy),
         )
         for row in extract.rows
@@ -41,11 +41,6 @@ def _print_rows(extract: Extract) -> None:
     if rows:
         print_table(("delivery point", "contract", "customer", "from", "to", UNIT), rows)
         sys.stdout.write("\n")
-
-
-def _local(instant: datetime) -> str:
-    """For people: Helsinki time with its offset, which differs twice in the October night."""
-    return instant.astimezone(HELSINKI).isoformat(" ", "minutes")
 
 
 def _print_refused(extract: Extract) -> None:

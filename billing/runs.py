@@ -18,7 +18,7 @@ import msgspec
 from billing.documents import run_document
 from billing.extract import Extract
 from billing.run_books import read_lines, write_lines
-from kaukoluenta.errors import UsageError
+from kaukoluenta.errors import KaukoluentaError, UsageError
 from kaukoluenta.periods import BadInstant, Period, instant_text, month
 from kaukoluenta.runtime.database import transaction
 
@@ -26,6 +26,10 @@ RULES = 1
 """Raised when the same inputs come to other figures; runs made by older rules stay as they are."""
 
 _NAME = re.compile(r"([0-9]{4}-[0-9]{2})-([1-9][0-9]{0,8})")
+
+
+class NothingToBill(KaukoluentaError):
+    """No contract is valid in the month. No run is kept of that."""
 
 
 @dataclass(frozen=True, slots=True)

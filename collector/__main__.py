@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import meter_id
-from kaukoluenta.periods import HELSINKI, instant_text, parse_instant
+from kaukoluenta.periods import instant_text, local_text, parse_instant
 from kaukoluenta.runtime.command import print_json, print_table, run_command
 
 if TYPE_CHECKING:
@@ -206,11 +206,6 @@ def _collector(arguments: argparse.Namespace) -> Iterator[tuple[ReadingStore, Bo
     path = settings.database()
     with closing(open_store(settings.collector.store, path)) as store, closing(open_books(path)) as books:
         yield store, books
-
-
-def local_text(instant: datetime) -> str:
-    """For people: Helsinki time to the minute, with its offset, which differs twice in the October night."""
-    return instant.astimezone(HELSINKI).isoformat(" ", "minutes")
 
 
 def _argument(read: Callable[[str], Argument]) -> Callable[[str], Argument]:

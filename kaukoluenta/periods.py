@@ -83,3 +83,8 @@ def instant_text(instant: datetime) -> str:
 
 def _next_month(first: date) -> date:
     return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def local_text(instant: datetime) -> str:
+    """For people: Helsinki time to the minute, with its offset, which differs twice in the October night."""
+    return instant.astimezone(HELSINKI).isoformat(" ", "minutes")

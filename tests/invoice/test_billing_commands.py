@@ -112,12 +112,11 @@ def test_a_refused_row_ends_with_1_and_says_why(town, command):
     assert "2026-10-01 00:00+03:00" in out
 
 
-def test_no_contract_at_all_ends_with_1(command):
+def test_no_contract_at_all_ends_with_1_and_keeps_no_run(command):
     code, out, err = command("run", "2026-10", "--json")
-    assert code == 1
-    run = json.loads(out)
-    assert (run["run"], run["rows"], run["refused"]) == ("2026-10-1", [], [])
+    assert (code, out) == (1, "")
     assert "No contract is valid in 2026-10" in err
+    assert command("show", "2026-10-1")[0] == 2
 
 
 def test_a_meter_that_no_installation_names_is_listed(town, command):

@@ -21,7 +21,7 @@ from registry.database import available, open_registry
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Databases:
     """Open databases; `as_of` is when they were opened."""
 
     registry: sqlite3.Connection
@@ -31,7 +31,7 @@ class Rooms:
 
 
 @contextmanager
-def open_rooms(config: Path | None) -> Iterator[Rooms]:
+def open_databases(config: Path | None) -> Iterator[Databases]:
     """Raises ConfigurationInvalid when one cannot be used."""
     settings = load_settings(BillingSettings, config).billing
     as_of = open_clock(settings.clock, "billing").now()
@@ -44,7 +44,7 @@ def open_rooms(config: Path | None) -> Iterator[Rooms]:
         closing(open_store(settings.store, readings_path)) as store,
         closing(open_database(books_path, MIGRATIONS)) as books,
     ):
-        yield Rooms(registry, store, books, as_of)
+        yield Databases(registry, store, books, as_of)
 
 
 def _path(file: str, configured: Path | None, key: str) -> Path:
