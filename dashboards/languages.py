@@ -63,7 +63,16 @@ class Language:
     def reason(self, reason: str | None) -> str:
         """Why a slot was missed. Known reasons are translated, others stand as the gateway gave them."""
         known = reason_key(reason)
-        return self.text(known[0], **known[1]) if known else str(reason)
+        if known is None:
+            return str(reason)
+        key, quoted = known
+        return self.text(key, **{name: self._quoted(name, text) for name, text in quoted.items()})
+
+    def _quoted(self, name: str, text: str) -> str:
+        """What a reason names, in this language if it is a reason or a register itself."""
+        if name == "detail":
+            return self.reason(text)
+        return self.words.get(f"register.{text}", text) if name == "register" else text
 
 
 def unit_sign(unit: str) -> str:

@@ -136,8 +136,8 @@ def village(office: Office) -> Office:
         *joule_readings,
     )
     for hours_ago in range(8):
-        office.missed(silent, hours_ago, "no answer after 3 attempts")
-    office.missed(good, 5, "no answer after 3 attempts")
+        office.missed(silent, hours_ago, "no answer")
+    office.missed(good, 5, "no answer")
     return office
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from dashboards.figures import rounded
 from dashboards.languages import choose_language, language
-from gateway.poll import NOT_ASKED, NOT_IN_TIME, NOT_RUNNING, TOO_LATE
 from kaukoluenta.quantities import Amount
 
 NUMBERS = [
@@ -94,22 +93,3 @@ CHOICES = [
 @pytest.mark.parametrize(("asked", "remembered", "accepted", "code"), CHOICES)
 def test_the_address_chooses_the_language_then_the_cookie_then_the_browser(asked, remembered, accepted, code):
     assert choose_language(asked, remembered, accepted).code == code
-
-
-REASONS = [
-    # what the gateway said                                  what is read in Finnish
-    ("no answer",                                            "Mittari ei vastannut"),
-    (NOT_RUNNING,                                            "Yhdyskäytävä ei ollut käynnissä"),
-    (NOT_IN_TIME,                                            "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
-    (NOT_ASKED,                                              "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
-    (TOO_LATE,                                               "Vastaus tuli lukuajan jälkeen"),
-    ("KAM-00000009 answers instead",                         "Toinen mittari vastasi: KAM-00000009"),
-    ("line down: connection refused",                        "Väylään ei saatu yhteyttä: connection refused"),
-    ("the moon {was} full",                                  "the moon {was} full"),
-    (None,                                                   "Yhdyskäytävästä ei ole kuultu"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("said", "text"), REASONS)
-def test_a_reason_that_is_known_is_translated_and_another_stands_as_it_came(said, text):
-    assert language("fi").reason(said) == text

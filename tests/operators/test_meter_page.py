@@ -71,7 +71,7 @@ def test_the_table_never_shows_an_unknown_hour_as_zero(village, pages):
 def test_gaps_are_listed_with_their_reasons_newest_first(village, pages):
     assert table_rows(pages.get(GOOD).text, "gaps-title") == [
         "20.10.2026 klo 7.00 20.10.2026 klo 7.00 1 Mittari ei vastannut",
-        "20.10.2026 klo 6.00 20.10.2026 klo 6.00 1 Yhdyskäytävästä ei ole kuultu",
+        "20.10.2026 klo 6.00 20.10.2026 klo 6.00 1 Yhdyskäytävältä ei ole tietoa",
     ]
     assert table_rows(pages.get(SILENT).text, "gaps-title") == [
         "20.10.2026 klo 5.00 20.10.2026 klo 12.00 8 Mittari ei vastannut"
