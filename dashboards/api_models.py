@@ -43,7 +43,10 @@ class MissedSlot(BaseModel):
 
 
 class Meter(BaseModel):
-    """A meter's last reading. Of the `expected` slots of the last day, `read` gave a reading."""
+    """A meter's last reading. Of the `expected` slots of the last day, `read` gave a reading.
+
+    Slots in which a meter is not asked, so that its battery lasts, are not expected and no `last_missed`.
+    """
 
     meter: str
     state: State
@@ -89,8 +92,8 @@ class Overview(BaseModel):
 class MeterSeries(BaseModel):
     """A meter's moments, oldest first, as columns of equal length.
 
-    `at`; `on_slot` (false for a reading between slots); `state` (present, missing, disputed); then one
-    column a register in the unit of `units`. `energy_use` is the energy from this slot to the next.
+    `at`; `on_slot` (false for a reading between slots); `state` (present, missing, spared, disputed); then
+    one column a register in the unit of `units`. `energy_use` is the energy from this slot to the next.
     """
 
     meter: str

@@ -18,6 +18,7 @@ from collector.database import available, open_collector_database
 from collector.store import ReadingStore
 from collector.store.backends import open_store
 from dashboards.network import DEFAULT_STEP, Facts, Place, window
+from dashboards.reasons import is_spared
 from dashboards.source import SourceUnavailable
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import MeterId
@@ -70,12 +71,14 @@ class CollectorSource:
         with self._database() as opened:
             if self._lasting is None or self._lasting.version != version:
                 self._lasting = _Lasting(version, opened.store.latest(now), _places(opened.books))
+            missed, spared = _missed_and_spared(opened.books, start, now)
             return Facts(
                 now,
                 latest=self._lasting.latest,
                 places=self._lasting.places,
                 tallies=opened.store.coverage(start + _AFTER, end),
-                missed=_newest_missed(opened.books, start, now),
+                missed=missed,
+                spared=spared,
             )
 
     def series(self, meter: MeterId, start: datetime, end: datetime) -> list[Reading]:
@@ -150,6 +153,15 @@ def _places(books: Books) -> dict[MeterId, Place]:
     return places
 
 
-def _newest_missed(books: Books, start: datetime, end: datetime) -> dict[MeterId, Missed]:
-    """The newest missed slot of each meter; the books give them by slot."""
-    return {missed.meter: missed for _, missed in books.missed(start, end)}
+def _missed_and_spared(
+    books: Books, start: datetime, end: datetime
+) -> tuple[dict[MeterId, Missed], dict[MeterId, list[datetime]]]:
+    """Each meter's newest missed slot, and those in which it was spared; the books give them by slot."""
+    newest: dict[MeterId, Missed] = {}
+    spared: dict[MeterId, list[datetime]] = {}
+    for _, missed in books.missed(start, end):
+        if is_spared(missed.reason):
+            spared.setdefault(missed.meter, []).append(missed.slot)
+        else:
+            newest[missed.meter] = missed
+    return newest, spared

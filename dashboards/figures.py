@@ -69,3 +69,11 @@ def age_text(age: timedelta, day_unit: str) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes // 1440} {day_unit} {minutes % 1440 // 60} h"
+
+
+def step_text(step: timedelta, day_unit: str) -> str:
+    """`15 min`, `6 h`, `1 vrk`: in the largest unit of which it is a whole number."""
+    minutes = step // timedelta(minutes=1)
+    if minutes % 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes % 1440 else f"{minutes // 1440} {day_unit}"

@@ -9,7 +9,9 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
 
+from dashboards.network import DEFAULT_STEP, Place
 from dashboards.panels import ENERGY_USE
+from dashboards.reasons import is_spared
 from dashboards.source import Source
 from dashboards.timeline import Gap, Moment, gaps, timeline
 from kaukoluenta.identifiers import MeterId
@@ -45,7 +47,8 @@ class Column:
 class History:
     """What is known of a meter in [start, end]; its slots are `step` apart.
 
-    `digest` is another one whenever anything in the moments or gaps is.
+    `gaps` are all its slots without a reading; `digest` is another one whenever anything in them or in the
+    moments is.
     """
 
     meter: MeterId
@@ -60,15 +63,24 @@ class History:
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
+    @property
+    def missing(self) -> list[Gap]:
+        """The gaps in which the meter owed a reading."""
+        return [gap for gap in self.gaps if not is_spared(gap.reason)]
+
 
 def history(
-    source: Source, meter: MeterId, range_name: RangeName, now: datetime, step: timedelta, due: datetime
+    source: Source,
+    meter: MeterId,
+    place: Place | None,
+    range_name: RangeName,
+    now: datetime,
+    grace: timedelta,
 ) -> History:
     """A meter's history over a range that ends now.
 
-    Args:
-        range_name: a key of RANGES.
-        due: the last instant whose slot must have been read by now; later ones are not missing yet.
+    A meter that is polled owes every slot from the first that its gateway spoke of up to `grace` ago; one
+    that nobody polls owes none after what was last heard of it.
 
     Raises:
         SourceUnavailable
@@ -76,11 +88,16 @@ def history(
     length = RANGES[range_name]
     asked_from = now - length if length else EARLIEST
     readings = source.series(meter, max(EARLIEST, asked_from - _LOOK_BACK), now)
-    known_since = readings[0].read_at if readings else now
+    reasons = source.missed(meter, asked_from, now)
+    heard = [reading.read_at for reading in (*readings[:1], *readings[-1:])] + list(reasons)
+    known_since = min([*heard, place.since] if place else heard, default=now)
+    due = now - grace if place else max(heard, default=now)
     start = max(asked_from, known_since) if length is None else asked_from
-    moments = timeline(readings, max(start, known_since), now, step)
+    step = place.step if place else DEFAULT_STEP
+    spared = {slot for slot, reason in reasons.items() if is_spared(reason)}
+    moments = timeline(readings, max(start, known_since), now, step, spared)
     moments = [m for m in moments if m.at >= start and (m.reading or m.at <= due)]
-    missing, registers = gaps(moments, source.missed(meter, start, now)), columns(moments)
+    missing, registers = gaps(moments, reasons), columns(moments)
     digest = sha256(repr((missing, registers)).encode()).hexdigest()[:16]
     return History(meter, start, now, step, tuple(moments), tuple(missing), tuple(registers), digest)
 

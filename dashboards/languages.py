@@ -60,6 +60,9 @@ class Language:
     def age(self, age: timedelta) -> str:
         return figures.age_text(age, self.words["format.day_unit"])
 
+    def step(self, step: timedelta) -> str:
+        return figures.step_text(step, self.words["format.day_unit"])
+
     def reason(self, reason: str | None) -> str:
         """Why a slot was missed. Known reasons are translated, others stand as the gateway gave them."""
         known = reason_key(reason)

@@ -12,6 +12,7 @@ from dashboards.history import RANGES, Column, History, RangeName, ordered
 from dashboards.languages import UNKNOWN, Language, unit_sign
 from dashboards.network import MeterStatus
 from dashboards.panels import ENERGY_USE, Panel, panels
+from dashboards.reasons import is_spared
 from dashboards.timeline import Moment, moment_state
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality
@@ -40,8 +41,10 @@ def meter_values(
         "ranges": list(RANGES),
         "digest": history.digest,
         "panels": list(_panels(history, words)),
-        "gaps": history.gaps[::-1],
-        "missing_slots": sum(gap.slots for gap in history.gaps),
+        "nothing_read": not any(moment.reading for moment in history.moments),
+        "gaps": history.missing[::-1],
+        "missing_slots": sum(gap.slots for gap in history.missing),
+        "spared_slots": sum(gap.slots for gap in history.gaps if is_spared(gap.reason)),
         "columns": [
             (register_label(column.name, words), unit_sign(column.unit)) for column in history.columns
         ],
@@ -98,7 +101,7 @@ def _title(panel: Panel, history: History, words: Language) -> str:
     return (
         words.text("panel.energy_use_hourly")
         if hourly
-        else words.text("panel.energy_use_stepwise", step=words.age(history.step))
+        else words.text("panel.energy_use_stepwise", step=words.step(history.step))
     )
 
 
@@ -114,7 +117,7 @@ def _summary(columns: list[Column], history: History, words: Language) -> str:
     said = [_said(column, history, words) for column in columns if column.known]
     if not said:
         return words.text("summary.nothing")
-    return " ".join(said + ([words.text("summary.shaded")] if history.gaps else []))
+    return " ".join(said + ([words.text("summary.shaded")] if history.missing else []))
 
 
 def _said(column: Column, history: History, words: Language) -> str:

@@ -1,7 +1,8 @@
 """The whole network at one instant: which meters were read, what they said last, who is silent.
 
-A meter is expected to give a reading in every slot of its gateway; one that no gateway polls (read by
-hand, or taken away) is shown but not expected. Sums and means say how many meters they rest on.
+A meter is expected to give a reading in every slot of its gateway, but for those in which the gateway does
+not ask it so that its battery lasts. One that no gateway polls (read by hand, or taken away) is shown but not
+expected. Sums and means say how many meters they rest on.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from dashboards.timeline import slots_due
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import Missed
 from kaukoluenta.quantities import UNITS, Amount, Unit
 from kaukoluenta.reading import Reading
+from kaukoluenta.slots import count_slots
 
 WINDOW = timedelta(hours=24)
 DEFAULT_STEP = timedelta(hours=1)
 FLOW, RETURN = "flow_temperature", "return_temperature"
 _LATE_STEPS = 3
-_INSTANT = timedelta(microseconds=1)
+_INSTANT = timedelta.resolution
 
 
 class State(StrEnum):
@@ -51,8 +52,8 @@ class Place:
 class Facts:
     """What the collector knows, as the pages need it.
 
-    `tallies` counts each meter's instants with a reading in the last day's window; `missed` is its newest
-    missed slot since that window began.
+    `tallies` counts each meter's instants with a reading in the last day's window. `missed` is its newest
+    missed slot since that window began, and `spared` are those since then in which it was not asked.
     """
 
     now: datetime
@@ -60,6 +61,7 @@ class Facts:
     places: Mapping[MeterId, Place]
     tallies: Mapping[MeterId, int]
     missed: Mapping[MeterId, Missed]
+    spared: Mapping[MeterId, Sequence[datetime]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Network:
     temperatures: Temperatures | None
     silent: tuple[MeterStatus, ...]
     newest: datetime | None
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether any meter is polled."""
+        return len(self.meters) > self.states[State.UNPOLLED]
 
     @property
     def rate(self) -> Fraction | None:
@@ -176,13 +183,14 @@ def _kw(power: Decimal, unit: Unit) -> Fraction:
 def _status(meter: MeterId, reading: Reading | None, facts: Facts, grace: timedelta) -> MeterStatus:
     place = facts.places.get(meter)
     age = facts.now - reading.read_at if reading else None
-    expected = _expected(place, facts.now, grace) if place else 0
+    spared = facts.spared.get(meter, ())
+    expected = _expected(place, facts.now, grace, spared) if place else 0
     return MeterStatus(
         meter,
         place,
         reading,
         age,
-        _state(place, age, grace),
+        _state(place, reading, facts.now, grace, spared),
         expected,
         min(facts.tallies.get(meter, 0), expected),
         facts.missed.get(meter),
@@ -194,20 +202,25 @@ def _silent(meters: Iterable[MeterStatus]) -> tuple[MeterStatus, ...]:
     return tuple(sorted(owing, key=lambda s: (s.age is not None, -(s.age or WINDOW), s.meter)))
 
 
-def _state(place: Place | None, age: timedelta | None, grace: timedelta) -> State:
+def _state(
+    place: Place | None, reading: Reading | None, now: datetime, grace: timedelta, spared: Sequence[datetime]
+) -> State:
+    """By the age of its last reading, less the slots since then in which it was spared."""
     if place is None:
         return State.UNPOLLED
-    if age is None:
+    if reading is None:
         return State.NEVER
-    if age <= place.step + grace:
+    owing = now - reading.read_at - place.step * sum(slot > reading.read_at for slot in spared)
+    if owing <= place.step + grace:
         return State.READ
-    return State.LATE if age <= _LATE_STEPS * place.step + grace else State.SILENT
+    return State.LATE if owing <= _LATE_STEPS * place.step + grace else State.SILENT
 
 
-def _expected(place: Place, now: datetime, grace: timedelta) -> int:
-    """Slots due in the last day, from the first that the gateway spoke of."""
+def _expected(place: Place, now: datetime, grace: timedelta, spared: Sequence[datetime]) -> int:
+    """Slots due in the last day, from the first that the gateway spoke of, in which the meter is asked."""
     start, end = window(now, grace)
-    return slots_due(max(start, place.since - _INSTANT), end, place.step)
+    due = count_slots(max(start + _INSTANT, place.since), end + _INSTANT, place.step)
+    return max(0, due - sum(start < slot <= end for slot in spared))
 
 
 def _value(status: MeterStatus, register: str) -> Decimal | None:

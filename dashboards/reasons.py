@@ -96,7 +96,7 @@ def reason_key(reason: str | None) -> tuple[str, dict[str, str]] | None:
     return next(((key, match.groupdict(default="")) for match, key in found if match), None)
 
 
-def is_spared(reason: str) -> bool:
+def is_spared(reason: str | None) -> bool:
     """Whether the meter was not asked so that its battery lasts: nothing failed."""
     known = reason_key(reason)
     return known is not None and known[0] == "reason.spared"

@@ -6,28 +6,29 @@ missing the use is unknown: never interpolated, never 0. A step is named by its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 
 from kaukoluenta.quantities import Amount, UnitError, convert
 from kaukoluenta.reading import Reading, Source
-
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+from kaukoluenta.slots import slots
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One instant of a meter: a slot, or a reading made between slots.
 
-    `reading` is None where the slot has none. `disputed`: sources give different energies, so no use is
-    made of them. `use` is the energy of the step that begins here, None when it is unknown.
+    `reading` is None where the slot has none. `spared`: then the meter was not asked, for its battery's sake.
+    `disputed`: sources give different energies, so no use is made of them. `use` is the energy of the step
+    that begins here, None when it is unknown.
     """
 
     at: datetime
     on_slot: bool
     reading: Reading | None = None
+    spared: bool = False
     disputed: bool = False
     use: Amount | None = None
 
@@ -43,44 +44,40 @@ class Gap:
 
 
 def moment_state(moment: Moment) -> str:
-    """`present`, `missing` or `disputed`."""
+    """`present`, `missing`, `spared` or `disputed`."""
     if moment.reading is None:
-        return "missing"
+        return "spared" if moment.spared else "missing"
     return "disputed" if moment.disputed else "present"
 
 
-def slots_within(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
-    """The slots in [start, end]: whole steps of the wall clock in UTC."""
-    slot = start + (_EPOCH - start) % step
-    while slot <= end:
-        yield slot
-        slot += step
-
-
-def slots_due(start: datetime, end: datetime, step: timedelta) -> int:
-    """How many slots lie in (start, end]."""
-    return max(0, (end - _EPOCH) // step - (start - _EPOCH) // step)
-
-
-def timeline(readings: Sequence[Reading], start: datetime, end: datetime, step: timedelta) -> list[Moment]:
+def timeline(
+    readings: Sequence[Reading],
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    spared: Container[datetime] = (),
+) -> list[Moment]:
     """Every slot in [start, end] and every reading, in order of time.
 
     Args:
         readings: of one meter, by read_at.
+        spared: slots in which it was not asked.
     """
     known = {at: list(group) for at, group in groupby(readings, lambda reading: reading.read_at)}
-    slots = dict.fromkeys(slots_within(start, end, step), True)
+    due = list(slots(start, end + timedelta.resolution, step))
+    on_slot, following = set(due), dict(pairwise(due))
     chosen = {at: _chosen(claims) for at, claims in known.items()}
     energies = {at: moment for at, (moment, disputed) in chosen.items() if not disputed}
     return [
         Moment(
             at,
-            on_slot=at in slots,
+            on_slot=at in on_slot,
             reading=chosen[at][0] if at in chosen else None,
+            spared=at in spared,
             disputed=at in chosen and chosen[at][1],
-            use=energy_use(energies.get(at), energies.get(at + step)) if at in slots else None,
+            use=energy_use(energies.get(at), energies.get(following[at])) if at in following else None,
         )
-        for at in sorted(slots.keys() | chosen.keys())
+        for at in sorted(on_slot | chosen.keys())
     ]
 
 

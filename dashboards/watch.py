@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboards.history import History, RangeName, history
-from dashboards.network import DEFAULT_STEP, MeterStatus, Network, network
+from dashboards.network import MeterStatus, Network, network
 from dashboards.source import Source
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.runtime.clock import Clock
@@ -74,11 +74,10 @@ class Watch:
         """A meter's history, to this minute. Raises SourceUnavailable."""
         with self._turn:
             now, question = self._clock.now(), (status.meter, range_name)
-            step = status.place.step if status.place else DEFAULT_STEP
-            version = (self._source.version(), _minute(now), step)
+            version = (self._source.version(), _minute(now), status.place)
             known = self._histories.pop(question, None)
             if known is None or known[0] != version:
-                found = history(self._source, status.meter, range_name, now, step, now - self._grace)
+                found = history(self._source, status.meter, status.place, range_name, now, self._grace)
                 known = (version, found)
             self._remember(question, known)
             return known[1]

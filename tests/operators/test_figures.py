@@ -77,6 +77,14 @@ def test_an_age_is_told_in_the_two_units_that_matter(age, text):
     assert language("fi").age(age) == text
 
 
+STEPS = [(timedelta(minutes=15), "15 min"), (timedelta(hours=6), "6 h"), (timedelta(days=1), "1 vrk")]
+
+
+@pytest.mark.parametrize(("step", "text"), STEPS)
+def test_a_step_is_told_in_its_largest_whole_unit(step, text):
+    assert language("fi").step(step) == text
+
+
 CHOICES = [
     # ?lang=  cookie  Accept-Language                chosen
     ("sv",    "en",   "fi",                          "sv"),

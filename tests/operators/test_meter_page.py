@@ -96,6 +96,7 @@ def test_a_range_holds_its_slots_from_the_first_reading_on(village, pages, range
 
 def test_a_gap_at_the_beginning_of_a_range_is_shown_when_the_meter_was_read_before(village, pages):
     meter = meter_id("KAM-00000009")
+    village.named({"koulu": [meter]})
     village.read(meter, 30)
     village.read(meter, 2)
     village.read(meter, 1)
@@ -172,10 +173,56 @@ def test_each_language_is_on_the_page_and_in_the_charts(village, pages, code):
     assert words.text("gaps.title") in page
 
 
-def test_a_meter_that_never_said_anything_has_a_page_that_says_so(office, pages):
+def test_a_meter_read_once_a_day_is_shown_by_local_days(office, pages):
+    meter = meter_id("KAM-00000024")
+    office.noon_is(datetime(2026, 10, 26, 22, tzinfo=UTC))
+    office.named({"koulu": [meter]}, every=timedelta(days=1))
+    for days, hours_ago in enumerate((0, 24, 49, 73)):
+        office.read(meter, hours_ago, energy=f"{1000 - days * 24} kWh")
+    page = pages.get(f"/meter/{meter}?range=7d").text
+    said = text_of(page)
+    assert "Energian käyttö lukuvälissä (1 vrk) kWh, väli merkitty alkuhetkellään" in said
+    assert "Tiedossa 3 / 3 väliä, niissä yhteensä 72 kWh" in said
+    assert "Aikaväliltä ei puutu lukemia." in said
+    assert "100,0 %" in text_of(pages.get("/").text)
+
+
+def test_a_meter_that_never_said_anything_has_a_page_that_says_so_and_why(office, pages):
     office.named({"koulu": [meter_id("NEW-00000001")]})
-    said = text_of(pages.get("/meter/NEW-00000001").text)
-    assert "Ei koskaan luettu" in said
+    for hours_ago in range(1, 4):
+        office.missed(meter_id("NEW-00000001"), hours_ago, "KAM-00000009 answers instead")
+    page = pages.get("/meter/NEW-00000001").text
+    assert "Ei koskaan luettu" in text_of(page)
+    assert "Aikaväliltä ei ole yhtään lukemaa." in text_of(page)
+    assert table_rows(page, "gaps-title") == [
+        "20.10.2026 klo 12.00 20.10.2026 klo 12.00 1 Yhdyskäytävältä ei ole tietoa",
+        "20.10.2026 klo 9.00 20.10.2026 klo 11.00 3 Toinen mittari vastasi: KAM-00000009",
+    ]
+
+
+def test_a_meter_that_has_been_silent_for_weeks_still_misses_its_slots(village, pages):
+    village.noon_is(village.noon + timedelta(days=30))
+    said = text_of(pages.get(f"{GOOD}?range=24h").text)
+    assert "Puuttuvat lukemat 24 " in said
+    assert "Aikaväliltä ei ole yhtään lukemaa." in said
+    assert "Aikaväliltä ei puutu lukemia." not in said
+
+
+def test_a_meter_that_nobody_polls_any_more_misses_nothing_after_its_last_slot(village, pages):
+    village.named({"koulu": [meter_id("LUG-70412233")]})
+    village.noon_is(village.noon + timedelta(days=2))
+    said = text_of(pages.get(f"{JOULES}?range=7d").text)
+    assert "Ei etäluennassa" in said
+    assert "Aikaväliltä ei puutu lukemia." in said
+    assert "20.10.2026 klo 7.00 1 Mittari ei vastannut" in text_of(pages.get(f"{GOOD}?range=7d").text)
+
+
+def test_a_range_without_readings_says_so_instead_of_showing_an_empty_table(village, pages):
+    village.keep_without_gateway(village.reading(meter_id("OLD-00000007"), 500))
+    page = pages.get("/meter/OLD-00000007?range=7d").text
+    assert "Aikaväliltä ei ole yhtään lukemaa." in text_of(page)
+    assert "table-title" not in page
+    assert "gaps-title" not in page
 
 
 def test_the_two_long_and_short_days_have_25_and_23_hours(office, pages):

@@ -31,8 +31,8 @@ def polled(*numbers: int, step: timedelta = HOUR, since: datetime = LONG_AGO) ->
     return {meter(number): Place(GatewayName("kylä-1"), "koulu", step, since) for number in numbers}
 
 
-def seen(latest=(), places=None, tallies=None, now=NOW):
-    return network(Facts(now, list(latest), places or {}, tallies or {}, {}), GRACE)
+def seen(latest=(), places=None, tallies=None, spared=None, now=NOW):
+    return network(Facts(now, list(latest), places or {}, tallies or {}, {}, spared or {}), GRACE)
 
 
 STATES = [

@@ -62,6 +62,7 @@ def test_a_meter_that_its_gateway_reads_no_more_is_neither_silent_nor_owed(villa
     page = pages.get("/").text
     assert "Ei etäluennassa" in rows_of(page)["LUG-70412233"]
     assert language("fi").text("overview.none_silent") in page
+    assert language("fi").text("overview.none_polled") not in page
     assert "24 / 24 lukemaa" in text_of(page)
 
 
@@ -82,6 +83,8 @@ def test_an_empty_database_says_so_instead_of_showing_zeros(office, pages):
     assert "Yhtään lukemaa ei ole vielä odotettu." in said
     assert "Teho nyt – Yksikään mittari ei kerro tehoaan." in said
     assert "Lukemia ei ole vielä tullut." in said
+    assert "Yhtään mittaria ei vielä lueta." in said
+    assert "Jokainen luettava mittari vastaa." not in said
 
 
 def test_the_fragment_comes_alone_and_only_when_it_has_changed(village, pages):

@@ -57,7 +57,7 @@ def computed_keys() -> set[str]:
         *(f"column.{column.key}" for column in COLUMNS),
         *(f"panel.{panel.key}" for panel in panels() if panel.key != "energy_use"),
         *(f"range.{name}" for name in ("24h", "7d", "30d", "all")),
-        *(f"reading.{state}" for state in ("present", "missing", "disputed")),
+        *(f"reading.{state}" for state in ("present", "missing", "spared", "disputed")),
         *(f"band.{band}" for band in ("good", "fair", "poor")),
         *(
             f"problem.{key}{text}"

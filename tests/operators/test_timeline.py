@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.timeline import Gap, gaps, moment_state, slots_due, slots_within, timeline
+from dashboards.timeline import Gap, gaps, moment_state, timeline
 from kaukoluenta.identifiers import MeterId
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source
@@ -73,16 +73,21 @@ def test_gaps_join_neighbours_with_the_same_reason_and_end_where_it_changes():
     ]
 
 
-@given(
-    start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
-    length=st.timedeltas(timedelta(0), timedelta(days=3)),
-    step=st.sampled_from([timedelta(minutes=15), HOUR, timedelta(hours=6), timedelta(days=1)]),
-)
-def test_slots_are_whole_steps_of_the_day_and_are_counted_as_they_are_listed(start, length, step):
-    slots = list(slots_within(start, start + length, step))
-    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    assert all((slot - midnight) % step == timedelta(0) for slot in slots)
-    assert slots_due(start, start + length, step) == len([slot for slot in slots if slot > start])
+def test_a_slot_in_which_the_meter_was_not_asked_is_spared_unless_it_was_read_all_the_same():
+    slots = {START + hour * HOUR for hour in (1, 2)}
+    moments = timeline([read(0, "1"), read(2, "2")], START, START + 3 * HOUR, HOUR, slots)
+    assert [moment_state(moment) for moment in moments] == ["present", "spared", "present", "missing"]
+
+
+def test_daily_slots_are_local_midnights_and_follow_each_other_over_the_long_day():
+    midnights = [datetime(2026, 10, day, hour, tzinfo=UTC) for day, hour in ((23, 21), (24, 21), (25, 22))]
+    readings = [
+        Reading(METER, at, Source.LIVE, {"energy": Amount(Decimal(energy), "kWh")})
+        for at, energy in zip(midnights, (10, 34, 59), strict=True)
+    ]
+    moments = timeline(readings, midnights[0], midnights[-1], timedelta(days=1))
+    assert [(moment.at, moment.on_slot) for moment in moments] == [(at, True) for at in midnights]
+    assert [moment.use.value if moment.use else None for moment in moments] == [24, 25, None]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=48), st.sets(st.integers(0, 47)))

@@ -31,7 +31,7 @@ class Counted:
         if self.gone:
             raise SourceUnavailable("Gone.", remedy="Wait.")
         self.asked.append("facts")
-        return Facts(now, [], {METER: PLACE}, {}, {})
+        return Facts(now, [], {METER: PLACE}, {}, {}, {})
 
     def series(self, meter, start, end):
         self.asked.append("series")
