@@ -169,7 +169,7 @@ def data_record(dib: Dib, vib: bytes, data: bytes, meaning: Meaning, *, reversed
 
 
 def _read(octets: bytes, cut: Cut, reversed_octets: bool, to_slave: bool) -> DataRecord:
-    meaning = meaning_of(cut.vib, to_slave=to_slave)
+    meaning = meaning_of(cut.vib, to_slave=to_slave, reversed_octets=reversed_octets)
     data = octets[cut.start : cut.end]
     return data_record(cut.dib, cut.vib.octets, data, meaning, reversed_octets=reversed_octets)
 

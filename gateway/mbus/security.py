@@ -1,7 +1,7 @@
 """Encrypted records of wired meters: security mode 5, AES-128-CBC (EN 13757-7:2018).
 
 A configuration word is only taken for encryption when all of it fits: old meters keep an obsolete "signature"
-in the same place.
+in the same place. Of a meter that has a key, no such word is believed to be one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ def encrypted_octets(header: Header, octets: bytes) -> int:
         return 0
     length = (header.config_word >> 4 & 0x0F) * BLOCK
     return length if length <= len(octets) else 0
+
+
+def why_not_plain(header: Header, octets: bytes) -> str | None:
+    """Why octets without a usable mode 5 are no plain records, of a meter that is known to encrypt."""
+    mode, blocks = header.config_word >> 8 & 0x1F, header.config_word >> 4 & 0x0F
+    if mode == 0 or octets[:2] == STARTS_PLAIN or (mode == MODE_5 and blocks == 0):
+        return None
+    return f"security:{'fewer octets than are encrypted' if mode == MODE_5 else f'mode {mode} is not read'}"
 
 
 def decrypt(identity: Identity, access_no: int, encrypted: bytes, key: bytes) -> bytes | None:

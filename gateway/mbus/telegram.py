@@ -230,6 +230,8 @@ def _with_records(telegram: Telegram, octets: bytes, layout: Layout, key: bytes 
         if plain is None:
             return replace(telegram, outcome="encrypted_no_key", reason=reason)
         body = plain + body[length:]
+    elif telegram.header and key is not None and (reason := security.why_not_plain(telegram.header, body)):
+        return replace(telegram, encrypted=True, outcome="encrypted_no_key", reason=reason)
     found = read_records(body, reversed_octets=layout.reversed_octets, to_slave=_is_to_slave(telegram))
     telegram = replace(telegram, records=found.records, fillers=found.fillers, reason=found.broken)
     return replace(telegram, outcome="partial") if found.broken else telegram

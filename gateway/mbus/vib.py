@@ -22,7 +22,7 @@ class RecordBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Vib:
-    """The block in its parts. `octets` is all of it as sent; `text` is the plain text of VIF 7C."""
+    """The block in its parts. `octets` is all of it as sent; `text` is the plain text of VIF 7C in mode 1."""
 
     octets: bytes
     chain: bytes  # VIF and VIFEs without the text
@@ -56,10 +56,10 @@ def cut_vib(octets: bytes, start: int) -> Vib:
     return Vib(chain, chain)
 
 
-def meaning_of(vib: Vib, *, to_slave: bool) -> Meaning:
-    """What the block says of a value in a telegram of that direction."""
+def meaning_of(vib: Vib, *, to_slave: bool, reversed_octets: bool = False) -> Meaning:
+    """What the block says of a value in a telegram of that direction. `reversed_octets`: mode 2."""
     vif, vifes = _look_up(vib.chain)
-    unit = vif.unit if vib.text is None else vib.text
+    unit = vif.unit if vib.text is None else vib.text[:: -1 if reversed_octets else 1]
     meaning = Meaning(vif.quantity, unit, vif.factor, vif.exponent, vif.reads)
     if vib.chain[0] & ~EXTENSION == MANUFACTURER_SPECIFIC:
         return replace(meaning, manufacturer_specific=True)  # the VIFEs are the manufacturer's too
@@ -139,22 +139,31 @@ def _in_table(table: dict[int, Vif], reserved: str, chain: bytes) -> tuple[Vif, 
 
 
 def _combined(meaning: Meaning, vifes: bytes, *, to_slave: bool) -> Meaning:
+    """VIFEs are orthogonal: a scale of their own and a correction count whichever comes first."""
     names: list[str] = []
+    shift = 0
+    specific = False
     codes = iter(vifes)
     for octet in codes:
-        if octet & ~EXTENSION == MANUFACTURER_SPECIFIC:
+        if specific := octet & ~EXTENSION == MANUFACTURER_SPECIFIC:
             names.append(SPECIFIC_VIFE)
-            return replace(meaning, modifiers=tuple(names), manufacturer_specific=True)
+            break
         if octet == SECOND_VIFE_TABLE:
             vife = extended(next(codes) & ~EXTENSION)
         else:
             vife = combinable(octet & ~EXTENSION, to_slave=to_slave)
         names.append(vife.name)
+        shift += vife.shift
         meaning = replace(
             meaning,
             unit=meaning.unit if vife.unit is None else vife.unit,
             factor=meaning.factor if vife.factor is None else vife.factor,
-            exponent=(meaning.exponent if vife.factor is None else 0) + vife.shift,
+            exponent=meaning.exponent if vife.factor is None else 0,
             reads=vife.reads or meaning.reads,
         )
-    return replace(meaning, modifiers=tuple(names))
+    return replace(
+        meaning,
+        exponent=meaning.exponent + shift,
+        modifiers=tuple(names),
+        manufacturer_specific=specific,
+    )

@@ -167,7 +167,9 @@ EXTENDED: Final[dict[int, Vife]] = {
     **named(0x01, "phase_l1", "phase_l2", "phase_l3", "phase_n"),
     **named(0x05, "phase_l1_l2", "phase_l2_l3", "phase_l3_l1"),
     **named(0x08, "quadrant_1", "quadrant_2", "quadrant_3", "quadrant_4", "delta_import_export"),
-    **named(0x10, "accumulation_abs", "type_c", "type_d"),
+    **named(0x10, "accumulation_abs"),
+    0x11: Vife("type_c", reads=ReadAs.UNSIGNED),
+    0x12: Vife("type_d", reads=ReadAs.UNSIGNED),
     **named(0x14, "direction_to_meter", "direction_from_meter"),
 }
 """Second table, behind VIFE FC."""

@@ -243,6 +243,25 @@ def test_an_old_signature_in_place_of_the_configuration_word_is_no_encryption(co
     assert (telegram.outcome, telegram.encrypted, values(telegram)) == ("ok", False, [Decimal(12345000)])
 
 
+@pytest.mark.parametrize(
+    ("config_word", "reason"),
+    [("F005", "security:fewer octets than are encrypted"), ("2007", "security:mode 7 is not read")],
+)
+def test_of_a_meter_with_a_key_it_is_no_signature_and_nothing_is_guessed(
+    config_word: str, reason: str
+) -> None:
+    frame = LongFrame(8, 5, 0x72, LONG_HEADER[:10] + bytes.fromhex(config_word) + ENERGY)
+    assert decode_frame(frame).outcome == "ok"
+    telegram = decode_frame(frame, bytes(16))
+    assert (telegram.outcome, telegram.reason, telegram.records) == ("encrypted_no_key", reason, ())
+
+
+@pytest.mark.parametrize("config_word", ["0000", "0005"])
+def test_a_meter_with_a_key_may_send_a_plain_telegram(config_word: str) -> None:
+    user_data = LONG_HEADER[:10] + bytes.fromhex(config_word) + ENERGY
+    assert decode_frame(LongFrame(8, 5, 0x72, user_data), bytes(16)).outcome == "ok"
+
+
 def test_records_that_are_plain_already_need_no_key() -> None:
     user_data = LONG_HEADER[:10] + b"\x10\x05" + b"\x2f\x2f" + ENERGY + b"\x2f" * 8
     assert values(from_meter(0x72, user_data)) == [Decimal(12345000)]

@@ -248,6 +248,19 @@ def test_the_duration_of_an_event_is_in_seconds_whatever_the_vif(
     assert record.modifiers == (modifier,)
 
 
+@pytest.mark.parametrize("vib", ["BBD174", "BBF451"])
+def test_a_correction_counts_before_and_behind_a_vife_with_a_scale_of_its_own(vib: str) -> None:
+    record = read(vib)
+    assert (record.unit, record.value) == ("s", Decimal("1.20"))
+
+
+@pytest.mark.parametrize("vife", ["FC11", "FC12"])
+def test_data_said_to_be_of_type_c_or_d_have_no_sign(vife: str) -> None:
+    record = read("93" + vife, data="F0 FF")
+    assert (record.coding, record.value) == ("uint", Decimal("65.520"))
+    assert read("93" + vife, data="00 80").value == Decimal("32.768")
+
+
 DATES = [
     ("39", "start_date_of"),
     ("42", "date_of_begin_first_lower_limit_exceed"),
@@ -336,3 +349,9 @@ def test_a_unit_in_plain_text_is_read_before_or_behind_its_vife(
     assert (record.quantity, record.unit, record.value) == ("plain_text", unit, Decimal(value))
     assert record.modifiers == modifiers
     assert record.vib == bytes.fromhex(vib)
+
+
+def test_a_unit_in_plain_text_is_turned_round_in_mode_1_only() -> None:
+    octets = bytes.fromhex("02 7C 02 57 6B 00 02")
+    turned = [read_records(octets, reversed_octets=mode_2).records[0] for mode_2 in (False, True)]
+    assert [record.unit for record in turned if isinstance(record, DataRecord)] == ["kW", "Wk"]
