@@ -8,7 +8,7 @@ module's business: a PUBACK is no proof of storage, and who needs certainty keep
 from __future__ import annotations
 
 import logging
-import ssl
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.runtime.log import fields
+from kaukoluenta.runtime.mqtt_tls import connection_failure, tls_context
 from kaukoluenta.runtime.settings import MqttSettings, read_secret
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ class MqttSession:
         on_message: called on the network thread with each message; must not block for long.
         on_connect: called on the network thread after subscribing.
         will: (topic, payload), retained, published by the broker when this process is gone.
+
+    Raises:
+        ConfigurationInvalid: a secret or a certificate that cannot be used. Nothing has connected yet.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class MqttSession:
         self._settings, self._subscriptions, self._persistent = settings, subscriptions, persistent
         self._on_message, self._on_connect = on_message, on_connect
         self._connections = 0
-        self._absence_told = False
+        self._failure_told = ""
         self._client = _client(settings, client_id, persistent)
         if will:
             self._client.will_set(will[0], will[1], qos=1, retain=True)
@@ -76,6 +80,14 @@ class MqttSession:
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
         self._client.on_publish = self._published
+        if settings.shows_its_password:
+            log.warning(
+                "password goes in clear %s",
+                fields(
+                    broker=self._broker,
+                    remedy="name ca_file in [mqtt], unless nobody else is on the way to the broker",
+                ),
+            )
 
     def start(self) -> None:
         """Begin to connect, in the background, for ever. A broker that is not there is tried again."""
@@ -101,6 +113,10 @@ class MqttSession:
     def connected(self) -> bool:
         return self._client.is_connected()
 
+    @property
+    def _broker(self) -> str:
+        return str(self._settings.socket or f"{self._settings.host}:{self._settings.port}")
+
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Hand a QoS 1 message to the network thread. False when there is no connection: not sent."""
         if not self._client.is_connected():
@@ -115,19 +131,18 @@ class MqttSession:
             return
         log.info("broker connected")
         self._connections += 1
-        self._absence_told = False
+        self._failure_told = ""
         if self._subscriptions:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         if self._on_connect:
             self._guarded(self._on_connect)
 
     def _absent(self, client: paho.Client, userdata: object) -> None:
-        if not self._absence_told:
-            where = self._settings.socket or f"{self._settings.host}:{self._settings.port}"
-            log.warning(
-                "broker not there, trying on %s", fields(broker=where, remedy="start it, or mend [mqtt]")
-            )
-            self._absence_told = True
+        """paho calls this while it handles the exception, and does not hand it over."""
+        what, why = connection_failure(sys.exception())
+        if what != self._failure_told:
+            log.warning("%s, trying on %s", what, fields(broker=self._broker, **why))
+            self._failure_told = what
 
     def _disconnected(
         self, client: paho.Client, userdata: object, flags: object, reason: ReasonCode, properties: object
@@ -181,19 +196,6 @@ def _client(settings: MqttSettings, client_id: str, persistent: bool) -> paho.Cl
     if settings.username:
         password = read_secret(settings.password_file) if settings.password_file else None
         client.username_pw_set(settings.username, password)
-    if settings.ca_file:
-        _use_tls(client, settings)
+    if context := tls_context(settings):
+        client.tls_set_context(context)
     return client
-
-
-def _use_tls(client: paho.Client, settings: MqttSettings) -> None:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationInvalid(
-            f"[mqtt] certificates cannot be used: {error}.",
-            remedy="Check ca_file, certificate_file and key_file.",
-        ) from None
-    client.tls_set_context(context)

@@ -2,16 +2,23 @@
 
 `KAUKOLUENTA_<ROOM>__MQTT__HOST=broker` stands over `[mqtt] host` of the room's file. Errors name file,
 line where known, table and key, and the remedy; a value is never repeated, since it may be a secret.
+
+A relative path in a file begins at the folder of that file, whoever reads it from wherever; one in the
+environment begins where its user stands, at the working directory. So does a database's, in either place: a
+plant that was started elsewhere must not begin a new, empty one without a word.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -54,26 +61,79 @@ Settings = TypeVar("Settings", bound=BaseModel)
 Place = tuple[str | int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Marks a key whose relative path begins at the folder of the config file that says it.
+
+    `ending`: only a text that ends so is a path.
+    """
+
+    ending: str = ""
+
+
+PathBeside = Annotated[Path | None, Beside()]
+
+
 class MqttSettings(Table):
     """`[mqtt]`: the broker. `socket` (a Unix socket's path) stands over host and port.
 
-    `version` 5 tells why a publish was refused; 3.1.1 is for brokers that know no better.
+    `version` 5 tells why a publish was refused; 3.1.1 is for brokers that know no better. `keepalive_s`: so
+    often an idle connection shows that it is alive; after half as long again the broker reports us gone.
+
+    The connection is encrypted (TLS) when one of `ca_file`, `certificate_file` and `key_file` is named, or by
+    `tls = true` alone; the broker's certificate must then be one for `host`, signed by an authority in
+    `ca_file`, or without it by one that the system trusts. `certificate_file` and `key_file` (PEM, without a
+    passphrase) say who we are to a broker that asks. Brokers listen for TLS on another `port`, mostly 8883.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
-    socket: Path | None = None
+    socket: PathBeside = None
     version: str = "5"
     username: str | None = None
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    keepalive_s: int = 30
+    password_file: PathBeside = None
+    tls: bool | None = None
+    ca_file: PathBeside = None
+    certificate_file: PathBeside = None
+    key_file: PathBeside = None
+    keepalive_s: int = Field(default=30, ge=1, le=65535)
+
+    @property
+    def uses_tls(self) -> bool:
+        return bool(self.tls or self.ca_file or self.certificate_file or self.key_file)
+
+    @property
+    def shows_its_password(self) -> bool:
+        """Whether anybody on the way to the broker can read the password."""
+        is_here = self.socket is not None or _is_loopback(self.host)
+        return self.password_file is not None and not self.uses_tls and not is_here
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> MqttSettings:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together: name both, or none")
+        if self.tls is False and self.uses_tls:
+            raise ValueError(
+                "tls = false, but ca_file or certificate_file is named: remove the one or the other"
+            )
+        if self.socket is not None and self.uses_tls:
+            raise ValueError("a Unix socket has no TLS: remove socket, or tls and its files")
+        if self.password_file is not None and not self.username:
+            raise ValueError("a password_file needs a username: without one no password is sent")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(model: type[Settings], path: Path | None) -> Settings:
     """Read and check a config file; without one, defaults and environment.
+
+    Paths come out as whoever runs the command may open them (see `Beside`).
 
     Raises:
         ConfigurationInvalid: the file is absent, no TOML, or holds a key or value that cannot be.
@@ -85,7 +145,7 @@ def load_settings(model: type[Settings], path: Path | None) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationInvalid(f"{file}: {error}.", remedy="Mend the TOML there.") from None
     try:
-        return model(**content)
+        return model(**(_placed(model, content, path.parent) if path else content))
     except ValidationError as error:
         faults = [_fault(file, text, dict(fault)) for fault in error.errors()]
         raise ConfigurationInvalid("\n".join(faults), remedy="Mend the settings and start again.") from None
@@ -99,6 +159,26 @@ def _read(path: Path) -> str:
             f"The config file {path} cannot be read: {error}.",
             remedy="Give the path of a UTF-8 file with --config.",
         ) from None
+
+
+def _placed(table: type[BaseModel], content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The content of a file, not checked yet, with its relative paths begun at the file's folder."""
+    fields = table.model_fields
+    return {
+        key: _value_placed(fields[key], value, folder) if key in fields else value
+        for key, value in content.items()
+    }
+
+
+def _value_placed(field: FieldInfo, value: Any, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [_value_placed(field, one, folder) for one in value]
+    tables = (field.annotation, *get_args(field.annotation))
+    inner = next((part for part in tables if isinstance(part, type) and issubclass(part, BaseModel)), None)
+    if inner and isinstance(value, dict):
+        return _placed(inner, value, folder)
+    is_path = any(isinstance(mark, Beside) and str(value).endswith(mark.ending) for mark in field.metadata)
+    return str(folder / value) if is_path and isinstance(value, str) else value
 
 
 def read_secret(path: Path) -> str:
@@ -117,7 +197,7 @@ def _fault(file: str, text: str, fault: dict[str, Any]) -> str:
     place: Place = tuple(fault["loc"])
     line = _line_of(place, _lines(text))
     names = [part for part in place if isinstance(part, str)]
-    whole_table = not place or isinstance(place[-1], int)
+    whole_table = len(place) < 2 or isinstance(place[-1], int)  # a file holds nothing but tables
     tables = ".".join(names if whole_table else names[:-1])
     table, key = f" [{tables}]" if tables else "", "" if whole_table else f" {names[-1]}:"
     what, remedy = _WHAT.get(fault["type"], (str(fault["msg"]).removeprefix("Value error, "), _SEE))
