@@ -77,7 +77,9 @@ def settings() -> str:
     """Each process's config file, table by table."""
     text = [
         "# Settings\n\nOne TOML file a process. `KAUKOLUENTA_<ROOM>__<TABLE>__<KEY>` in the environment "
-        "stands over it. `KAUKOLUENTA_DATA=FOLDER` stands over every database path.\n"
+        "stands over it. `KAUKOLUENTA_DATA=FOLDER` stands over every database path.\n\n"
+        "A relative path in a file begins at the folder of that file, wherever the command is run; one in "
+        "the environment, and any database's or stepped clock's, begins at the working directory.\n"
     ]
     for room, name in SETTINGS.items():
         model = getattr(importlib.import_module(f"{room}.settings"), name)

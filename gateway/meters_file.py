@@ -4,8 +4,8 @@
     name = "boiler-house"
     meters_file = "boiler-house.toml"     # beside gateway.toml
 
-A meter in it is what `[[line.meter]]` is in the config file, checked in the same way. `[scan]` is the scan's
-own note of how far it came.
+A meter in it is what `[[line.meter]]` is in the config file, checked in the same way; its own paths begin at
+its own folder. `[scan]` is the scan's own note of how far it came.
 """
 
 from __future__ import annotations
@@ -59,13 +59,8 @@ def load_gateway_settings(path: Path) -> GatewaySettings:
     return settings.model_copy(update={"line": lines})
 
 
-def meters_path(line: LineSettings, config: Path) -> Path | None:
-    """Where a line's meters file lies, if it has one: a relative path begins at the config file's folder."""
-    return config.parent / line.meters_file if line.meters_file else None
-
-
 def _with_its_file(line: LineSettings, config: Path) -> LineSettings:
-    path = meters_path(line, config)
+    path = line.meters_file
     if path is None:
         return line
     if not path.is_file():

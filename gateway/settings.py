@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from kaukoluenta.errors import KaukoluentaError
 from kaukoluenta.identifiers import GatewayName, MeterId, gateway_name, meter_id
 from kaukoluenta.runtime.durations import Duration
-from kaukoluenta.runtime.settings import MqttSettings, ProcessSettings, Table
+from kaukoluenta.runtime.settings import Beside, MqttSettings, PathBeside, ProcessSettings, Table
 
 
 def _meter_id(text: str) -> MeterId:
@@ -40,20 +40,25 @@ def refuse_twice(what: str, names: Sequence[object]) -> None:
 _NO_METERS_ADDRESS = (251, 252, 253, 255)
 """Reserved, the selected meter, all at once without an answer (EN 13757-2). 254 is a line's only meter."""
 
+PROFILE_FILE = ".toml"
+"""A profile that ends so is the path of a file, not a shipped one's name."""
+
 
 class MeterSettings(Table):
     """`[[line.meter]]`. M-Bus without an address: the secondary address is selected by the id.
 
-    `profile` is a profile's name, or a path to a TOML file; M-Bus meters say what they are and need none.
+    `profile` is a profile's name, or the path of a file that ends in .toml; M-Bus meters say what they are
+    and need none. `key_file` holds the AES key of a meter that encrypts, 32 hexadecimal digits. `area`: the
+    pipe line that it hangs on, a note for people.
     `reads_per_day`: how many readouts a day a battery meter allows, attempts counted in. They are shared out
     over the day's slots, the one at local midnight first; the other slots are missed, with that reason.
     """
 
     id: Annotated[MeterId, AfterValidator(_meter_id)]
     address: int | None = Field(default=None, ge=0, le=255, strict=True)
-    profile: str | None = None
+    profile: Annotated[str | None, Beside(PROFILE_FILE)] = None
     area: str | None = None
-    key_file: Path | None = None
+    key_file: PathBeside = None
     reads_per_day: int | None = Field(default=None, ge=1)
 
 
@@ -69,7 +74,7 @@ class LineSettings(Table):
     protocol: Literal["mbus", "modbus"]
     link: str
     timeout_s: float | None = Field(default=None, gt=0, le=60)
-    meters_file: Path | None = None
+    meters_file: PathBeside = None
     meter: tuple[MeterSettings, ...] = ()
 
     @model_validator(mode="after")
@@ -95,7 +100,13 @@ class GatewayTable(Table):
     """`[gateway]`. `every`: slots on the wall clock; `window`: how late an answer still stands for its slot.
 
     `spread` delays each line by a stable part of it, so that lines do not all start at the full hour.
-    `outbox_limit_mb` stays below what the disk has: what is at its limit can be pruned, a full disk not.
+    `retries`: how often a meter is asked again in its slot when no good answer came; one that failed in the
+    slot before is asked once. `clock` is the system's, or a conductor's: `stepped:FOLDER`.
+
+    `database` is the outbox. `outbox_limit_mb` stays below what the disk has: what is at its limit can be
+    pruned, a full disk not. `keep_acknowledged`: how long a batch stays after the collector has stored it,
+    so that a collector put back from a copy can ask for it again. `resend_after`: so long without an answer
+    of the collector, and what it has not acknowledged is sent again; the next silence may be twice as long.
     """
 
     name: Annotated[GatewayName, AfterValidator(_gateway_name)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.meters_file import load_gateway_settings, meters_path
+from gateway.meters_file import load_gateway_settings
 from gateway.settings import GatewaySettings, LineSettings, MeterSettings
 from kaukoluenta.errors import KaukoluentaError, UsageError
 from kaukoluenta.identifiers import meter_id
@@ -45,7 +45,7 @@ def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path |
             f"There is no line {name} in {config}." if name else f"{config} has {len(lines)} lines.",
             remedy=f"Choose one by --line: {known}.",
         )
-    return fitting[0], meters_path(fitting[0], config)
+    return fitting[0], fitting[0].meters_file
 
 
 def meter_of_config(config: Path, name: str) -> Target:

@@ -120,6 +120,10 @@ def test_add_a_meter_model(tmp_path: Path, where: str) -> None:
         commands = follow(
             "add-a-meter-model.md", tmp_path, lambda text: text.replace(TCP, url), lambda section: None
         )
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        printed = run("kaukoluenta gateway read --config ../gateway.toml EXM-20000017", elsewhere)
+    compare("cooling_energy 417 kWh", printed)
     assert commands == 4
     generic = ROOT / "gateway" / "profiles" / "generic.toml"
     assert load_profiles([generic, tmp_path / "example-hm1.toml"])["example-hm1"].rules["energy"]

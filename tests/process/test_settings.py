@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.meters_file import load_gateway_settings
 from gateway.settings import GatewaySettings
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.runtime.settings import load_settings, read_secret
@@ -103,3 +104,67 @@ def test_files_that_are_not_there_are_named(tmp_path):
 def test_a_secret_loses_its_line_end(tmp_path):
     (tmp_path / "secret").write_text("pass word\r\n")
     assert read_secret(tmp_path / "secret") == "pass word"
+
+
+WITH_FILES = """\
+[gateway]
+name = "kirkonkyla-1"
+database = "gateway.db"
+[mqtt]
+username = "kirkonkyla-1"
+password_file = "secrets/password"
+ca_file = "/etc/ssl/ca.pem"
+certificate_file = "../client.pem"
+key_file = "client.key"
+[[line]]
+name = "boiler-house"
+protocol = "mbus"
+link = "tcp://192.0.2.10:10001"
+meters_file = "meters/boiler-house.toml"
+[[line.meter]]
+id = "EXM-20000017"
+profile = "hm1.toml"
+key_file = "hm1.key"
+[[line.meter]]
+id = "KAM-69183621"
+profile = "kamstrup-multical-603"
+"""
+ITS_METERS = '[[meter]]\nid = "EXM-20000018"\nprofile = "hm2.toml"\nkey_file = "/keys/18"\n'
+
+
+@pytest.fixture
+def plant(tmp_path, monkeypatch):
+    """A config in a folder of its own; whoever reads it stands somewhere else."""
+    (tmp_path / "conf" / "meters").mkdir(parents=True)
+    (tmp_path / "conf" / "gateway.toml").write_text(WITH_FILES)
+    (tmp_path / "conf" / "meters" / "boiler-house.toml").write_text(ITS_METERS)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path
+
+
+def test_a_relative_path_begins_at_the_folder_of_the_file_that_says_it(plant):
+    settings = load_gateway_settings(Path("../conf/gateway.toml"))
+    mqtt, (line,) = settings.mqtt, settings.line
+    assert mqtt.password_file == Path("../conf/secrets/password")
+    assert (mqtt.ca_file, mqtt.certificate_file) == (Path("/etc/ssl/ca.pem"), Path("../conf/../client.pem"))
+    assert line.meters_file == Path("../conf/meters/boiler-house.toml")
+    assert [(meter.profile, meter.key_file) for meter in line.meter] == [
+        ("../conf/hm1.toml", Path("../conf/hm1.key")),
+        ("kamstrup-multical-603", None),
+        ("../conf/meters/hm2.toml", Path("/keys/18")),
+    ]
+
+
+def test_a_database_and_what_the_environment_says_begin_at_the_working_directory(plant, monkeypatch):
+    monkeypatch.setenv("KAUKOLUENTA_GATEWAY__MQTT__KEY_FILE", "mine.key")
+    settings = load_gateway_settings(plant / "conf" / "gateway.toml")
+    assert settings.gateway.database == Path("gateway.db")
+    assert settings.mqtt.key_file == Path("mine.key")
+    assert settings.mqtt.certificate_file == plant / "conf" / "../client.pem"
+
+
+@pytest.mark.parametrize("value", ["3", "[1, 'b']", "{ a = 1 }", "true"])
+def test_a_path_that_is_no_text_is_refused_with_its_place(load, value):
+    with pytest.raises(ConfigurationInvalid, match=r"gateway\.toml:7: \[mqtt\] ca_file"):
+        load(GOOD.replace('host = "127.0.0.1"', f'host = "127.0.0.1"\nca_file = {value}'))
