@@ -24,16 +24,10 @@ from collector.entries import (
 )
 from collector.sequences import Ranges, acknowledgement, cut, with_seqs
 from collector.store.rows import instant_of, microseconds
+from kaukoluenta.acknowledgement import Acknowledgement
+from kaukoluenta.gateway_state import GatewayState, decode_state, encode_state
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import (
-    MOST_OCTETS,
-    Acknowledgement,
-    GatewayState,
-    Missed,
-    decode_state,
-    digest_of,
-    encode_state,
-)
+from kaukoluenta.payload import MOST_OCTETS, Missed, digest_of
 from kaukoluenta.runtime.database import transaction
 
 _LONGEST_REASON = 300

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from kaukoluenta.gateway_state import GatewayState
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import GatewayState, Missed
+from kaukoluenta.payload import Missed
 
 
 class BatchKey(NamedTuple):

@@ -15,8 +15,8 @@ from itertools import groupby
 from collector.books import Books
 from collector.entries import Watched
 from collector.store import ReadingStore
+from kaukoluenta.gateway_state import GatewayState
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import GatewayState
 from kaukoluenta.periods import instant_text
 from kaukoluenta.slots import slots
 

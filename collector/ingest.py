@@ -14,17 +14,9 @@ from datetime import datetime, timedelta
 from collector.entries import BatchKey, Entries, SetAside
 from collector.store import EnergyRead
 from kaukoluenta.errors import KaukoluentaError
+from kaukoluenta.gateway_state import GatewayState, decode_state
 from kaukoluenta.identifiers import GatewayName, MeterId, meter_id
-from kaukoluenta.payload import (
-    MOST_OCTETS,
-    Batch,
-    GatewayState,
-    PayloadError,
-    RefusedRow,
-    decode,
-    decode_state,
-    digest_of,
-)
+from kaukoluenta.payload import MOST_OCTETS, Batch, PayloadError, RefusedRow, decode, digest_of
 from kaukoluenta.quantities import UNITS, Amount
 from kaukoluenta.reading import EARLIEST, Quality, Reading
 from kaukoluenta.topics import parse_topic

@@ -17,8 +17,8 @@ from collector.entries import Entries, SetAside
 from collector.ingest import Arrived, StateSaid, energy_read, enter, fork, judged, read_message
 from collector.store import Added, Arrival, EnergyRead, ReadingStore
 from collector.store.backends import open_store
+from kaukoluenta.acknowledgement import Acknowledgement
 from kaukoluenta.identifiers import GatewayName, MeterId
-from kaukoluenta.payload import Acknowledgement
 from kaukoluenta.periods import instant_text
 from kaukoluenta.reading import Quality, Reading, Source
 from kaukoluenta.runtime.clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from kaukoluenta.payload import Acknowledgement
+from kaukoluenta.acknowledgement import Acknowledgement
 
 Ranges = Sequence[tuple[int, int]]
 """(first, last) of each unbroken run of seq, both in, ascending, never touching."""

@@ -18,9 +18,9 @@ from queue import Empty, SimpleQueue
 from collector.intake import Intake, open_intake
 from collector.settings import CollectorSettings
 from collector.store import StoreUnavailable
+from kaukoluenta.acknowledgement import Acknowledgement, encode_acknowledgement
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.identifiers import GatewayName
-from kaukoluenta.payload import Acknowledgement, encode_acknowledgement
 from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.database import DatabaseTooNew
 from kaukoluenta.runtime.lock import only_one

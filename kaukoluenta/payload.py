@@ -68,33 +68,6 @@ class Batch:
     refused: tuple[RefusedRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """Every seq up to `upto` is stored or quarantined, except the ranges in `missing` (both ends in).
-
-    `digest` is `digest_of` the batch `upto`, in hex: a gateway whose own batch of that number is another
-    one has been restored from an old copy. Older collectors do not say it.
-    """
-
-    epoch: str
-    upto: int
-    missing: tuple[tuple[int, int], ...] = ()
-    digest: str | None = None
-
-
-class GatewayState(msgspec.Struct, frozen=True, omit_defaults=False):
-    """What a gateway says of itself, retained. The last will says `online` false and nothing else."""
-
-    online: bool
-    epoch: str = ""
-    head: int = 0
-    acknowledged: int = 0
-    clock: str = "system"
-    version: str = ""
-    every_s: int = 0
-    lines: dict[str, list[str]] = {}
-
-
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Layout = tuple[tuple[str, str, int], ...]
 Piece = TypeVar("Piece")
@@ -143,22 +116,13 @@ class _Event(msgspec.Struct, array_like=True):
     detail: str = ""
 
 
-class _Acknowledgement(msgspec.Struct):
-    epoch: str
-    upto: Annotated[int, msgspec.Meta(ge=0)]
-    missing: list[tuple[int, int]] = []
-    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | None = None
-
-
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_pieces = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_group = msgspec.json.Decoder(_Group).decode
 _decode_instant = msgspec.json.Decoder(Instant).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
-_decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
 _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_state = msgspec.json.Decoder(GatewayState).decode
 _encode = msgspec.json.encode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading noise may raise; UnicodeDecodeError is a ValueError."""
@@ -210,15 +174,6 @@ def within_limits(batch: Batch) -> Iterator[Batch]:
         yield from within_limits(
             replace(batch, readings=batch.readings[half], missed=batch.missed[missed_half])
         )
-
-
-def encode_acknowledgement(ack: Acknowledgement) -> bytes:
-    told = {"epoch": ack.epoch, "upto": ack.upto, "missing": ack.missing}
-    return _encode(told | {"digest": ack.digest} if ack.digest else told)
-
-
-def encode_state(state: GatewayState) -> bytes:
-    return _encode(state)
 
 
 def _encode_row(reading: Reading) -> tuple[Layout, list[Any]]:
@@ -314,25 +269,6 @@ def _or_refused(
     except (KaukoluentaError, *_UNREADABLE) as problem:
         refused.append(RefusedRow(_text(raw), f"{what}{problem}"))
         return None
-
-
-def decode_acknowledgement(octets: bytes) -> Acknowledgement:
-    """Raises PayloadError."""
-    try:
-        ack = _decode_acknowledgement(octets)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise PayloadError(
-            f"This is no acknowledgement: {problem}.", remedy="Check who may write the topic."
-        ) from None
-    return Acknowledgement(ack.epoch, ack.upto, tuple(ack.missing), ack.digest)
-
-
-def decode_state(octets: bytes) -> GatewayState:
-    """Raises PayloadError."""
-    try:
-        return _decode_state(octets)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise PayloadError(f"This is no state: {problem}.", remedy="Check who may write the topic.") from None
 
 
 def _reading(layout: Layout, raw: msgspec.Raw) -> Reading:

@@ -20,14 +20,9 @@ from gateway.delivery.outbox import PRUNED_AT_ONCE, Outbox, OutboxDamaged, Outbo
 from gateway.delivery.window import SendWindow
 from gateway.settings import GatewaySettings
 from kaukoluenta import __version__
-from kaukoluenta.payload import (
-    Acknowledgement,
-    GatewayState,
-    PayloadError,
-    decode_acknowledgement,
-    digest_of,
-    encode_state,
-)
+from kaukoluenta.acknowledgement import Acknowledgement, decode_acknowledgement
+from kaukoluenta.gateway_state import GatewayState, encode_state
+from kaukoluenta.payload import PayloadError, digest_of
 from kaukoluenta.runtime.log import fields
 from kaukoluenta.runtime.mqtt import Message, MqttSession
 from kaukoluenta.topics import topic

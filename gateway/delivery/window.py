@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from kaukoluenta.payload import Acknowledgement
+from kaukoluenta.acknowledgement import Acknowledgement
 
 SIZE = 200
 

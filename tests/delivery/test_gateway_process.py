@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from kaukoluenta.payload import GatewayState, decode_state
+from kaukoluenta.gateway_state import GatewayState, decode_state
 from kaukoluenta.runtime.mqtt import MqttSession
 from kaukoluenta.runtime.settings import MqttSettings
 from tests.delivery.running_gateway import (

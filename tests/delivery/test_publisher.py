@@ -20,14 +20,9 @@ from gateway.delivery.outbox_file import open_outbox
 from gateway.delivery.publish import Publisher
 from gateway.delivery.window import SIZE
 from gateway.settings import GatewaySettings
-from kaukoluenta.payload import (
-    Acknowledgement,
-    GatewayState,
-    decode,
-    decode_state,
-    digest_of,
-    encode_acknowledgement,
-)
+from kaukoluenta.acknowledgement import Acknowledgement, encode_acknowledgement
+from kaukoluenta.gateway_state import GatewayState, decode_state
+from kaukoluenta.payload import decode, digest_of
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source
 from kaukoluenta.runtime.mqtt import Message, MqttSession

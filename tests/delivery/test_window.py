@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.window import SendWindow
-from kaukoluenta.payload import Acknowledgement
+from kaukoluenta.acknowledgement import Acknowledgement
 
 SIZE = 5
 

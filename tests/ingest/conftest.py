@@ -19,7 +19,8 @@ import pytest
 from collector.books import open_books
 from collector.entries import Quarantined
 from collector.store.backends import open_store
-from kaukoluenta.payload import Acknowledgement, Batch, decode_acknowledgement, encode
+from kaukoluenta.acknowledgement import Acknowledgement, decode_acknowledgement
+from kaukoluenta.payload import Batch, encode
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source
 from kaukoluenta.runtime.mqtt import Message, MqttSession

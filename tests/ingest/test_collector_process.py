@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 
 from collector.schema import MIGRATIONS
-from kaukoluenta.payload import Acknowledgement, digest_of
+from kaukoluenta.acknowledgement import Acknowledgement
+from kaukoluenta.payload import digest_of
 from kaukoluenta.runtime.mqtt import MqttSession
 
 TOPIC = "kaukoluenta/v1/kirkonkyla-1/readings"

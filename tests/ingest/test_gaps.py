@@ -16,7 +16,8 @@ from collector.entries import Entries
 from collector.gaps import SILENCE, find_gaps, singly, window
 from collector.store import Arrival
 from collector.store.backends import open_store
-from kaukoluenta.payload import GatewayState, Missed
+from kaukoluenta.gateway_state import GatewayState
+from kaukoluenta.payload import Missed
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from collector.entries import SetAside
 from collector.ingest import Arrived, StateSaid, judged, read_message
 from collector.store import EnergyRead
-from kaukoluenta.payload import MOST_OCTETS, Batch, GatewayState, Missed, encode, encode_state
+from kaukoluenta.gateway_state import GatewayState, encode_state
+from kaukoluenta.payload import MOST_OCTETS, Batch, Missed, encode
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality, Reading, Source
 

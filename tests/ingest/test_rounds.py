@@ -14,16 +14,9 @@ from hypothesis import strategies as st
 from collector.books import Books, open_books
 from collector.intake import Intake, open_intake
 from collector.store.backends import open_store
-from kaukoluenta.payload import (
-    MOST_OCTETS,
-    Acknowledgement,
-    Batch,
-    GatewayState,
-    Missed,
-    digest_of,
-    encode,
-    encode_state,
-)
+from kaukoluenta.acknowledgement import Acknowledgement
+from kaukoluenta.gateway_state import GatewayState, encode_state
+from kaukoluenta.payload import MOST_OCTETS, Batch, Missed, digest_of, encode
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Quality, Reading, Source
 

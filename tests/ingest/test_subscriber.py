@@ -16,7 +16,8 @@ from collector.intake import Intake, open_intake
 from collector.schema import MIGRATIONS
 from collector.store.backends import open_store
 from collector.subscribe import MOST_MESSAGES, Signal, Subscriber
-from kaukoluenta.payload import Acknowledgement, Batch, decode_acknowledgement, encode
+from kaukoluenta.acknowledgement import Acknowledgement, decode_acknowledgement
+from kaukoluenta.payload import Batch, encode
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import Reading, Source
 from kaukoluenta.runtime.clock import SystemClock

@@ -24,8 +24,9 @@ from collector.store.backends import open_store
 from dashboards.app import build_app
 from dashboards.collector_source import CollectorSource
 from dashboards.watch import Watch
+from kaukoluenta.gateway_state import GatewayState
 from kaukoluenta.identifiers import GatewayName, MeterId, meter_id
-from kaukoluenta.payload import GatewayState, Missed
+from kaukoluenta.payload import Missed
 from kaukoluenta.quantities import Amount
 from kaukoluenta.reading import NO_DOUBT, Quality, Reading, Source
 

@@ -9,7 +9,9 @@ import pytest
 
 from collector.books import open_books
 from collector.entries import BatchKey, Entries, SetAside, Watched
-from kaukoluenta.payload import MOST_OCTETS, Acknowledgement, GatewayState, Missed, digest_of
+from kaukoluenta.acknowledgement import Acknowledgement
+from kaukoluenta.gateway_state import GatewayState
+from kaukoluenta.payload import MOST_OCTETS, Missed, digest_of
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.sequences import MOST_HOLES, acknowledgement, with_seqs
-from kaukoluenta.payload import Acknowledgement
+from kaukoluenta.acknowledgement import Acknowledgement
 
 ARRIVED = [
     #  seqs               upto, missing

@@ -9,22 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaukoluenta.acknowledgement import Acknowledgement, decode_acknowledgement, encode_acknowledgement
+from kaukoluenta.gateway_state import GatewayState, decode_state, encode_state
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import (
     MOST_OCTETS,
     MOST_READINGS,
-    Acknowledgement,
     Batch,
-    GatewayState,
     Missed,
     PayloadError,
     decode,
-    decode_acknowledgement,
-    decode_state,
     digest_of,
     encode,
-    encode_acknowledgement,
-    encode_state,
     renamed,
     within_limits,
 )
