@@ -13,7 +13,6 @@ from datetime import datetime
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from gateway.commissioning.mbus_report import report_of
-from gateway.decode import telegram_json
 from gateway.lines.mbus_profile import shipped_profiles
 from gateway.lines.mbus_readout import MeterReader
 from gateway.mbus import encode
@@ -27,6 +26,7 @@ from gateway.mbus.security import initial_vector
 from gateway.mbus.telegram import Telegram, decode_telegram
 from gateway.readout import Readout, Unreadable, WrongMeter
 from gateway.settings import MeterSettings
+from gateway.telegram_view import telegram_json
 from kaukoluenta.identifiers import BadIdentifier, meter_id_of
 
 KEY = bytes(16)

@@ -245,9 +245,10 @@ def _order(chosen: argparse.Namespace, target: Target) -> Order:
 
 
 def _decode(chosen: argparse.Namespace) -> int:
-    from gateway.decode import main as decode
+    from gateway.decode import decode_lines
 
-    return decode()
+    decode_lines(sys.stdin.buffer, sys.stdout)
+    return 0
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.commissioning.stored import Stored, stored_values
-from gateway.decode import record_json, value_text
 from gateway.lines.mbus_profile import GENERIC, MBusProfile, profile_for, shipped_profiles
 from gateway.lines.mbus_readout import medium_of
 from gateway.lines.mbus_registers import claims_of, is_info_code, is_meter_clock
 from gateway.mbus.header import Identity
 from gateway.mbus.records import DataRecord, Record
 from gateway.mbus.telegram import decode_telegram
+from gateway.telegram_view import record_json, value_text
 from kaukoluenta.quantities import to_travel_unit
 
 HOW_TO = "docs/how-to/add-a-meter-model.md"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from gateway.decode import decode_line, decode_lines, plain_decimal, value_text
+from gateway.decode import decode_line, decode_lines
 from gateway.mbus import encode
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import LongFrame
+from gateway.telegram_view import plain_decimal, value_text
 
 ROOT = Path(__file__).parents[2]
 METER = identity_of("01234567", "KLU", 0x21, 0x04)
@@ -212,7 +213,7 @@ def test_every_line_has_one_answer_line_also_when_it_is_not_even_text() -> None:
 
 
 def test_the_command_answers_line_by_line_and_ends_with_0() -> None:
-    command = [sys.executable, "-m", "gateway.decode"]
+    command = [sys.executable, "-m", "gateway", "decode"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
