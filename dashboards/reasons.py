@@ -66,7 +66,7 @@ _KNOWN: Final = (
     (r"The instant (?P<date>\S+) is before 2000\.", "reason.before_2000"),
     # the line
     (r"The connection to .+ was closed instead of an answer\.", "reason.dropped"),
-    (r"line down: There is no connection to (?P<detail>.+)\.", "reason.line_down"),
+    (r"(?:line down: )?There is no connection to (?P<detail>.+)\.", "reason.line_down"),
     (r"line down: (?P<detail>.+)", "reason.line_down"),
     # what reasons quote
     (r"The meter still promises more\.", "reason.endless"),
@@ -77,7 +77,6 @@ _KNOWN: Final = (
     (r"it answers in no way that its map leaves open", "reason.no_such_way"),
     (r"The outbox has no room left\.", "reason.no_room"),
     (r"The outbox cannot be written(?P<why>: .+?)\.?", "reason.not_written"),
-    (r"There is no connection to .+\.", "reason.no_connection"),
     (r"connection closed", "reason.connection_closed"),
     (r"no connection within \S+ s|Connection timed out", "reason.no_connection"),
     (r"Connection refused", "reason.connection_refused"),

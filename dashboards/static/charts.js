@@ -71,7 +71,7 @@
 
   function timeTicks(plot, splits, axis, space, incr) {
     const clock = time({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-    const day = time({ day: "numeric", month: "numeric" });
+    const day = time({ day: "numeric", month: locale() === "en-GB" ? "short" : "numeric" }); // 12/11 may be two days
     const month = time({ month: "numeric", year: "numeric" });
     const isMidnight = (at) => /^0?0\D0?0$/.test(clock.format(at));
     return splits.map((split) => {
@@ -87,6 +87,13 @@
     return (series.columns[column] || []).reduce((most, text) => Math.max(most, decimals(text)), 0);
   }
 
+  // Points where there is room for all of them; else those that no line joins to a neighbour.
+  function pointsShown(plot, line, show) {
+    if (show) return null;
+    const values = plot.data[line];
+    return values.flatMap((value, row) => (value != null && values[row - 1] == null && values[row + 1] == null ? row : []));
+  }
+
   function drawnLine(panel, line) {
     const unit = series.unit_signs[line.column] || "";
     const decimals = resolution(line.column);
@@ -98,6 +105,7 @@
       width: 2,
       dash: line.dash,
       spanGaps: false,
+      points: { size: 6, fill: ink("surface"), filter: pointsShown },
       value: (_, value) => (value == null ? "–" : `${number.format(value)} ${unit}`),
       ...(panel.style === "bars" ? bars : {}),
     };

@@ -141,6 +141,14 @@ def test_every_chart_is_drawn_in_the_inks_of_the_scheme(village, tab, scheme):
     assert is_dark(page) == (scheme == "dark")
 
 
+def test_a_reading_between_readings_that_are_missing_is_still_seen_in_the_charts(office, tab):
+    meter = meter_id("ITW-30250009")
+    office.named({"koulu": [meter]})
+    office.keep(*(office.reading(meter, hours_ago) for hours_ago in range(0, 168, 6)))
+    page = tab().open(f"/meter/{meter}?range=7d")
+    until(page, lambda: [drawn > 50 for drawn in canvases(page)] == [True] * 2)
+
+
 def test_a_change_of_the_scheme_draws_the_charts_anew(village, tab):
     page = tab("light").open(f"{GOOD}?range=7d")
     until(page, lambda: min(canvases(page)) > 50)
@@ -151,6 +159,15 @@ def test_a_change_of_the_scheme_draws_the_charts_anew(village, tab):
 def is_dark(page: Page) -> bool:
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     return sum(ground) < 3 * 128
+
+
+def test_on_a_phone_the_reasons_of_gaps_are_seen_without_scrolling(village, tab):
+    one = tab(size=MOBILE)
+    for code in CODES:
+        page = one.open(f"{GOOD}?lang={code}")
+        assert page.evaluate(
+            "[...document.querySelectorAll('.gaps')].map((t) => t.offsetWidth <= t.parentNode.clientWidth)"
+        ) == [True], code
 
 
 def test_the_axes_are_in_local_time_and_numbers_in_the_readers_way(village, tab):
