@@ -8,21 +8,29 @@ own and what they read, run as a test by being there.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.lines.profile_files import (
+    Content,
+    File,
+    ProfileInvalid,
+    Strict,
+    conform,
+    find_profile,
+    name_of,
+    read_file,
+    read_files,
+    shipped_files,
+)
 from gateway.mbus.header import Identity
 from gateway.mbus.records import DataRecord
-from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.quantities import QUANTITIES
 
 GENERIC = "generic"
@@ -32,14 +40,6 @@ RECORD_STATUS = "record_status:"
 """A modifier that says why the record holds no value."""
 
 Octet = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
-
-
-class ProfileInvalid(ConfigurationInvalid):
-    """A profile that cannot be used, or that nobody has written."""
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a profile. An unknown key is a misspelt one."""
 
 
 class Match(Strict, frozen=True):
@@ -158,14 +158,13 @@ class MBusProfile:
     info_code: Match | None
 
 
-def load_profiles(files: Iterable[Traversable | Path]) -> dict[str, MBusProfile]:
+def load_profiles(files: Iterable[File]) -> dict[str, MBusProfile]:
     """Profiles by name, which is the file's stem. Files of other protocols are passed over.
 
     Raises:
         ProfileInvalid: a file that breaks the form, or two that claim the same meter.
     """
-    read = {_name(file): content for file in files if (content := _read(file)).get("protocol") == "mbus"}
-    checked = {name: _checked(name, content) for name, content in read.items()}
+    checked = {name: _checked(name, content) for name, content in read_files(files, "mbus").items()}
     _check_overlaps(checked)
     return {name: _with_generic(name, file, checked.get(GENERIC)) for name, file in checked.items()}
 
@@ -173,8 +172,7 @@ def load_profiles(files: Iterable[Traversable | Path]) -> dict[str, MBusProfile]
 @cache
 def shipped_profiles() -> Mapping[str, MBusProfile]:
     """The profiles of gateway/profiles."""
-    folder = resources.files("gateway") / "profiles"
-    return load_profiles(sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=str))
+    return load_profiles(shipped_files())
 
 
 def profile_for(
@@ -186,7 +184,7 @@ def profile_for(
         ProfileInvalid: the settings name none.
     """
     if configured is not None:
-        return _configured(configured, profiles)
+        return find_profile(configured, profiles, _from_path, protocol="M-Bus")
     if identity is None:
         return profiles[GENERIC]
     fitting = {
@@ -198,41 +196,14 @@ def profile_for(
     return fitting[max(fitting)] if fitting else profiles[GENERIC]
 
 
-def _configured(name: str, profiles: Mapping[str, MBusProfile]) -> MBusProfile:
-    if name.endswith(".toml"):
-        return _from_path(Path(name))
-    if name in profiles:
-        return profiles[name]
-    raise ProfileInvalid(
-        f"No M-Bus profile is called {name!r}.",
-        remedy=f"Leave it out, give a path to a TOML file, or choose one of {', '.join(profiles)}.",
-    )
-
-
 @cache
 def _from_path(path: Path) -> MBusProfile:
     generic = shipped_profiles()[GENERIC].file
-    return _with_generic(_name(path), _checked(_name(path), _read(path)), generic)
+    return _with_generic(name_of(path), _checked(name_of(path), read_file(path)), generic)
 
 
-def _name(file: Traversable | Path) -> str:
-    return file.name.removesuffix(".toml")
-
-
-def _read(file: Traversable | Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileInvalid(f"The profile {file} cannot be read: {error}.", remedy="Mend it.") from None
-
-
-def _checked(name: str, content: dict[str, Any]) -> ProfileFile:
-    try:
-        file = msgspec.convert(content, ProfileFile)
-    except msgspec.ValidationError as error:
-        raise ProfileInvalid(
-            f"Profile {name}: {error}.", remedy="See gateway/profiles/generic.toml for the form."
-        ) from None
+def _checked(name: str, content: Content) -> ProfileFile:
+    file = conform(name, content, ProfileFile, see="docs/how-to/add-a-meter-model.md")
     for rule in file.register:
         if rule.register not in QUANTITIES or not rule.match.quantity:
             raise ProfileInvalid(

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from gateway.lines.profile_files import Strict
 from gateway.modbus import words
 from gateway.modbus.frames import MOST_REGISTERS, READ_HOLDING, READ_INPUT
 from kaukoluenta.quantities import UnitError, quantity_of
@@ -25,10 +26,6 @@ CLOCK_FIELDS = 5
 
 Address = Annotated[int, msgspec.Meta(ge=0, le=0x10000)]
 Function = Literal[3, 4]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a profile. An unknown key is a misspelt one."""
 
 
 class Place(Strict, frozen=True):
@@ -192,7 +189,7 @@ class Example(Strict, frozen=True):
     """
 
     registers: dict[str, str]
-    reads: dict[str, str] = {}
+    reads: dict[str, str] = msgspec.field(default_factory=dict)
     absent: tuple[str, ...] = ()
     serial: str = ""
     info_code: str | None = None
@@ -221,7 +218,7 @@ class ModbusProfile(Strict, frozen=True):
     read: ReadFacts = ReadFacts()
     point: tuple[Point, ...] = ()
     unread: tuple[Point, ...] = ()
-    codes: dict[str, dict[str, str]] = {}
+    codes: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
     example: tuple[Example, ...] = ()
 
     def role(self, name: str) -> Point | None:

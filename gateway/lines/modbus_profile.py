@@ -1,29 +1,36 @@
 """Modbus register maps as TOML files, one a meter model: shipped ones by name, others by their path.
 
 A value without a unit is never published, a map without a serial number says what else tells its meter apart,
-and every file carries registers of its own and what they read, run as a test by being there.
+and every file carries registers of its own and what they read, run as a test by being there. Register lists
+in the exchange form amr-modbus-profile/1 are read as they are: `schema` and `id`, points under `[read]`, and
+its names of points.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from gateway.lines.modbus_map import ROLES, ModbusProfile, Point
+from gateway.lines.profile_files import (
+    Content,
+    File,
+    ProfileInvalid,
+    conform,
+    find_profile,
+    name_of,
+    read_file,
+    read_files,
+    shipped_files,
+)
 from gateway.modbus.units import unit_named
-from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.quantities import UnitError, check_unit
 
-_SYNONYMS = {
+_SYNONYMS = {  # names of points in amr-modbus-profile/1
     "energy_heat": "energy",
     "energy_cool": "cooling_energy",
     "flow": "volume_flow",
@@ -36,21 +43,16 @@ _SYNONYMS = {
 _TARIFF = re.compile(r"_tariff(?=[1-9])")
 
 
-class ProfileInvalid(ConfigurationInvalid):
-    """A profile that cannot be used, or that nobody has written."""
-
-
-def load_profiles(files: Iterable[Traversable | Path]) -> dict[str, ModbusProfile]:
+def load_profiles(files: Iterable[File]) -> dict[str, ModbusProfile]:
     """Profiles by name. Files of other protocols are passed over. Raises ProfileInvalid."""
-    read = [_read(file) for file in files]
-    return {content["name"]: _profile(content) for content in read if content.get("protocol") == "modbus"}
+    profiles = [_profile(name, content) for name, content in read_files(files, "modbus").items()]
+    return {profile.name: profile for profile in profiles}
 
 
 @cache
 def shipped_profiles() -> Mapping[str, ModbusProfile]:
     """The profiles of gateway/profiles."""
-    folder = resources.files("gateway") / "profiles"
-    return load_profiles(sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=str))
+    return load_profiles(shipped_files())
 
 
 def profile_for(configured: str | None, profiles: Mapping[str, ModbusProfile]) -> ModbusProfile:
@@ -64,44 +66,32 @@ def profile_for(configured: str | None, profiles: Mapping[str, ModbusProfile]) -
             "A Modbus meter does not say what it is: its profile is missing.",
             remedy=f"Write profile = one of {', '.join(profiles)}, or a path to a TOML file.",
         )
-    if not configured.endswith(".toml"):
-        if configured in profiles:
-            return profiles[configured]
-        raise ProfileInvalid(
-            f"No Modbus profile is called {configured!r}.",
-            remedy=f"Give a path to a TOML file, or choose one of {', '.join(profiles)}.",
-        )
-    return _profile(_read(Path(configured)))
+    return find_profile(configured, profiles, _from_path, protocol="Modbus")
 
 
-def _read(file: Traversable | Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileInvalid(f"The profile {file} cannot be read: {error}.", remedy="Mend it.") from None
-    content.pop("schema", None)
-    table = content.get("read")
-    if isinstance(table, dict) and "point" in table:  # TOML counts a list below a heading to that table
-        content["point"] = table.pop("point")
-    name = content.pop("id", file.name.removesuffix(".toml"))
-    return {**content, "name": name}
+def _from_path(path: Path) -> ModbusProfile:
+    return _profile(name_of(path), read_file(path))
 
 
-def _profile(content: dict[str, Any]) -> ModbusProfile:
-    try:
-        profile = msgspec.convert(content, ModbusProfile)
-    except msgspec.ValidationError as error:
-        raise ProfileInvalid(
-            f"Profile {content['name']}: {error}.",
-            remedy="See docs/how-to/add-a-modbus-meter.md for the form.",
-        ) from None
-    named = [msgspec.structs.replace(point, name=_canonical(point.name)) for point in profile.point]
+def _profile(name: str, content: Content) -> ModbusProfile:
+    given = conform(name, _tidied(name, content), ModbusProfile, see="docs/how-to/add-a-modbus-meter.md")
+    named = [msgspec.structs.replace(point, name=_canonical(point.name)) for point in given.point]
     known = tuple(point for point in named if point.is_register or point.name in ROLES)
-    unread = (*profile.unread, *(point for point in named if point not in known))
-    profile = msgspec.structs.replace(profile, point=known, unread=unread)
+    unread = (*given.unread, *(point for point in named if point not in known))
+    profile = msgspec.structs.replace(given, point=known, unread=unread)
     for fault in _faults(profile):
         raise ProfileInvalid(f"Profile {profile.name}: {fault}.", remedy="Mend the file.")
     return profile
+
+
+def _tidied(name: str, content: Content) -> Content:
+    """A file in our own form, also when it is a bare register list in the form amr-modbus-profile/1."""
+    tidied = {key: value for key, value in content.items() if key not in ("schema", "id")}
+    table = content.get("read")
+    if isinstance(table, dict) and "point" in table:  # TOML counts a list below a heading to that table
+        tidied["read"] = {key: value for key, value in table.items() if key != "point"}
+        tidied["point"] = table["point"]
+    return {**tidied, "name": content.get("id", name)}
 
 
 def _canonical(name: str) -> str:

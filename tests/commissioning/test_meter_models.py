@@ -10,11 +10,11 @@ import pytest
 from gateway.lines.mbus_profile import (
     GENERIC,
     MBusProfile,
-    ProfileInvalid,
     load_profiles,
     profile_for,
     shipped_profiles,
 )
+from gateway.lines.profile_files import ProfileInvalid
 from gateway.mbus.header import identity_of
 
 Load = Callable[..., dict[str, MBusProfile]]

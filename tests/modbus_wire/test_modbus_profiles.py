@@ -12,8 +12,9 @@ import pytest
 
 from gateway.lines.modbus_line import ModbusLine
 from gateway.lines.modbus_map import Example, ModbusProfile
-from gateway.lines.modbus_profile import ProfileInvalid, profile_for, shipped_profiles
+from gateway.lines.modbus_profile import profile_for, shipped_profiles
 from gateway.lines.modbus_registers import Image, Map, evidence, find_registers
+from gateway.lines.profile_files import ProfileInvalid
 from gateway.modbus.frames import Framing
 from gateway.modbus.ground import Span
 from gateway.modbus.probe import decide
@@ -135,16 +136,19 @@ def test_a_map_that_leaves_everything_open_is_refused_with_its_gaps() -> None:
 
 
 def test_a_profile_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
-    """Also in the shape of a bare register list: points under [read], and names that people use."""
+    """Also in the exchange form of register lists: its heading, points under [read], its names of points."""
     file = tmp_path / "own.toml"
     file.write_text(
         """
+        schema = "amr-modbus-profile/1"
         id = "own-map"
         model = "a meter"
         [read]
         function = 4
         point = [
           { name = "energy_heat", addr = 0, type = "u32", unit = "kWh", scale = 0.001 },
+          { name = "energy_cool", addr = 7, type = "u32", unit = "kWh" },
+          { name = "flow", addr = 9, type = "u32", unit = "m3/h" },
           { name = "temp_flow", addr = 2, type = "s16", unit = "degC", scale = 0.1 },
           { name = "energy_tariff1", addr = 4, type = "u32", unit = "kWh" },
           { name = "pulse_a", addr = 6, type = "u32" },
@@ -154,7 +158,8 @@ def test_a_profile_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
     )
     profile = profile_for(str(file), {})
     assert profile.name == "own-map"
-    assert [point.name for point in profile.registers] == ["energy", "flow_temperature", "energy_tariff_1"]
+    names = ["energy", "cooling_energy", "volume_flow", "flow_temperature", "energy_tariff_1"]
+    assert [point.name for point in profile.registers] == names
     assert [point.name for point in profile.unread] == ["pulse_a"]
     assert profile.registers[0].scale == Decimal("0.001")
 

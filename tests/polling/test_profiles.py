@@ -10,12 +10,12 @@ from gateway.lines.mbus_profile import (
     GENERIC,
     Example,
     MBusProfile,
-    ProfileInvalid,
     load_profiles,
     profile_for,
     shipped_profiles,
 )
 from gateway.lines.mbus_registers import Found, find_registers
+from gateway.lines.profile_files import ProfileInvalid
 from gateway.mbus.encode import variable_response
 from gateway.mbus.header import Identity, identity_of
 from gateway.mbus.telegram import decode_frame
