@@ -8,7 +8,6 @@ from typing import Final
 from gateway.mbus.errors import MBusError
 from gateway.mbus.header import Identity, manufacturer_code
 
-UNCONFIGURED: Final = 0
 LAST_PRIMARY: Final = 250
 SELECTED: Final = 0xFD  # the meter selected by its secondary address
 ANY_METER: Final = 0xFE  # every meter answers: for one meter on the bench

@@ -15,7 +15,7 @@ from gateway.mbus.dialogue import Dialogue, FrameCount, UseBaud, initialise, sen
 from gateway.mbus.encode import Place, dib
 from gateway.mbus.errors import MBusError
 
-APPLICATION_RESET, DATA_SEND, SYNCHRONISE = 0x50, 0x51, 0x54
+APPLICATION_RESET, DATA_SEND = 0x50, 0x51
 SET_BAUD: Final = {
     300: 0xB8,
     600: 0xB9,
@@ -90,11 +90,6 @@ def select_storage(address: int, storage: int, count: FrameCount, *, attempts: i
 def select_everything(address: int, count: FrameCount, *, attempts: int) -> Dialogue[None]:
     """Undo a selection: global readout request."""
     return send_user_data(address, DATA_SEND, EVERYTHING, count, attempts=attempts)
-
-
-def synchronise(address: int, count: FrameCount, *, attempts: int) -> Dialogue[None]:
-    """Start the action that a delayed command prepared."""
-    return send_user_data(address, SYNCHRONISE, b"", count, attempts=attempts)
 
 
 def switch_baud(address: int, count: FrameCount, *, old: int, new: int, attempts: int) -> Dialogue[None]:

@@ -91,14 +91,6 @@ def initialise(address: int, count: FrameCount, *, attempts: int) -> Dialogue[No
     count.reset()
 
 
-def deselect(*, attempts: int = 1) -> Dialogue[None]:
-    """SND_NKE to the selected meter. Silence is an answer too: nobody was selected."""
-    try:
-        yield from _acknowledged(ShortFrame(SND_NKE, SELECTED), attempts=attempts)
-    except MeterSilent:
-        return
-
-
 def select(who: SecondaryAddress, count: FrameCount, *, attempts: int) -> Dialogue[None]:
     """Select by secondary address; the meter then answers at address 253, with a fresh frame count.
 

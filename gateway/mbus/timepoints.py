@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-NO_YEAR = 127  # "every year": a rule, not a date
-
 
 @dataclass(frozen=True, slots=True)
 class TimePoint:
@@ -76,7 +74,7 @@ def _full_year(two_digits: int, century: int = 0) -> int:
     """Annex A: with century bits 1900 + 100 x century + yy; without, 81 to 99 are the 1900s.
 
     Raises:
-        ValueError: no year of a century.
+        ValueError: no year of a century; 127 stands for every year, a rule and no date.
     """
     if two_digits > 99:
         raise ValueError(two_digits)

@@ -16,7 +16,6 @@ from gateway.mbus.dialogue import (
     Heard,
     Request,
     UseBaud,
-    deselect,
     initialise,
     read_out,
     read_selected,
@@ -245,10 +244,6 @@ def test_a_selected_meter_may_say_that_it_is_busy(converse: Converse) -> None:
     assert frames == (busy,)
 
 
-def test_nobody_to_deselect_is_no_failure(converse: Converse) -> None:
-    assert converse(deselect(), scripted())[1] == [ShortFrame(0x40, SELECTED)]
-
-
 def test_a_selection_that_nobody_feels_fails_by_silence(converse: Converse) -> None:
     with pytest.raises(MeterSilent):
         converse(select(address_of(METER), FrameCount(), attempts=1), scripted())
@@ -269,7 +264,6 @@ COMMANDS: list[tuple[Callable[[FrameCount], Dialogue[None]], str]] = [
     ),
     (lambda c: commands.select_storage(5, 1, c, attempts=1), "680505687305 51 487E 8F 16"),
     (lambda c: commands.select_everything(5, c, attempts=1), "680404687305 51 7F 48 16"),
-    (lambda c: commands.synchronise(5, c, attempts=1), "680303687305 54 CC 16"),
 ]
 
 
