@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 from kaukoluenta.identifiers import GatewayName, MeterId
 from kaukoluenta.payload import Missed
@@ -26,6 +27,7 @@ DEFAULT_STEP = timedelta(hours=1)
 FLOW, RETURN = "flow_temperature", "return_temperature"
 _LATE_STEPS = 3
 _INSTANT = timedelta.resolution
+_count_slots = lru_cache(maxsize=256)(count_slots)  # nearly all meters share their slots
 
 
 class State(StrEnum):
@@ -219,7 +221,7 @@ def _state(
 def _expected(place: Place, now: datetime, grace: timedelta, spared: Sequence[datetime]) -> int:
     """Slots due in the last day, from the first that the gateway spoke of, in which the meter is asked."""
     start, end = window(now, grace)
-    due = count_slots(max(start + _INSTANT, place.since), end + _INSTANT, place.step)
+    due = _count_slots(max(start + _INSTANT, place.since), end + _INSTANT, place.step)
     return max(0, due - sum(start < slot <= end for slot in spared))
 
 
