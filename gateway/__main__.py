@@ -233,14 +233,14 @@ def _target(chosen: argparse.Namespace) -> Target:
 
 def _order(chosen: argparse.Namespace, target: Target) -> Order:
     from gateway.commissioning.write_orders import ApplicationReset, SetAddress, SetBaud, SetClock
-    from gateway.links import parse_link
+    from gateway.links import link_address
 
     if chosen.set_address is not None:
         return SetAddress(chosen.set_address)
     if chosen.set_clock is not None:
         return SetClock(chosen.set_clock)
     if chosen.set_baud is not None:
-        return SetBaud(parse_link(target.line.link).baud, chosen.set_baud)
+        return SetBaud(link_address(target.line.link).baud, chosen.set_baud)
     return ApplicationReset(None if chosen.application_reset < 0 else chosen.application_reset)
 
 

@@ -14,7 +14,7 @@ from gateway.commissioning.target import Target
 from gateway.commissioning.write_orders import NotWritten, Order, SetAddress, SetBaud, arrive
 from gateway.lines.mbus_bus import Bus
 from gateway.lines.mbus_line import secondary_of
-from gateway.links import link_to, parse_link
+from gateway.links import link_address, link_to
 from gateway.mbus.commands import BaudNotChanged
 from gateway.mbus.errors import MBusError
 from gateway.readout import ReadFailed
@@ -53,7 +53,7 @@ def _check(target: Target, order: Order) -> None:
     """Raise UsageError where the order cannot end well."""
     if target.line.protocol != "mbus":
         raise UsageError("Only M-Bus meters are written to.", remedy="Use the maker's own tool.")
-    if isinstance(order, SetBaud) and parse_link(target.line.link).scheme == "tcp":
+    if isinstance(order, SetBaud) and link_address(target.line.link).scheme == "tcp":
         raise UsageError(
             "A TCP converter keeps its own speed: nobody could speak to the meter afterwards.",
             remedy="Use a serial:// or rfc2217:// link.",

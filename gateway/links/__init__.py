@@ -1,4 +1,4 @@
-"""The only sockets and ports of the gateway: octets to a bus and back. A table names a link per URL scheme.
+"""The sockets and ports of M-Bus lines: octets to a bus and back. A table names a link per URL scheme.
 
     tcp://host:port                                 a transparent level converter
     serial:///dev/ttyUSB0?baud=2400&parity=E        a level converter on a serial port
@@ -6,11 +6,12 @@
 
 `baud` (default 2400) is the speed of the bus behind the link: the computed waiting times follow from it.
 `latency_s` is what the way to the bus and back may add to them; each kind of link has a default.
+Modbus lines have their own client (gateway/modbus/client.py), since pymodbus opens what it speaks on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +20,7 @@ from gateway.readout import LineDown
 from kaukoluenta.errors import ConfigurationInvalid
 
 PARITIES = ("E", "N", "O")
+DEFAULT_BAUD, DEFAULT_PARITY = 2400, "E"
 LONGEST_LATENCY_S = 10.0
 
 
@@ -31,8 +33,8 @@ class LinkAddress:
     host: str
     port: int
     path: str
-    baud: int = 2400
-    parity: str = "E"
+    baud: int = DEFAULT_BAUD
+    parity: str = DEFAULT_PARITY
     latency_s: float | None = None
 
 
@@ -71,45 +73,24 @@ class Link(Protocol):
         """Let go. It may be opened again."""
 
 
-def parse_link(url: str) -> LinkAddress:
+def link_address(url: str) -> LinkAddress:
     """Take a URL apart and check it, without connecting.
 
     Raises:
         ConfigurationInvalid: no link can be opened by it.
     """
     try:
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-        address = LinkAddress(
-            url,
-            parts.scheme,
-            parts.hostname or "",
-            parts.port or 0,
-            parts.path,
-            int(options.pop("baud", "2400")),
-            options.pop("parity", "E").upper(),
-            float(options.pop("latency_s")) if "latency_s" in options else None,
-        )
+        address = _taken_apart(url)
     except ValueError as error:
         raise _unusable(url, str(error)) from None
-    if options:
-        raise _unusable(url, f"unknown option {', '.join(options)}")
-    if address.baud <= 0 or address.parity not in PARITIES:
-        raise _unusable(url, "baud must be positive and parity E, N or O")
-    if address.latency_s is not None and not 0 <= address.latency_s <= LONGEST_LATENCY_S:
-        raise _unusable(url, f"latency_s must be 0 to {LONGEST_LATENCY_S:g}")
-    if address.scheme in _NETWORK and not (address.host and address.port):
-        raise _unusable(url, "host and port are needed")
-    if address.scheme == "serial" and not address.path:
-        raise _unusable(url, "the device is needed")
-    if address.scheme not in LINKS:
-        raise _unusable(url, f"only {', '.join(LINKS)} are known")
+    for fault in _faults(address):
+        raise _unusable(url, fault)
     return address
 
 
 def link_to(url: str) -> Link:
     """The link of a URL, not yet open. Raises ConfigurationInvalid."""
-    address = parse_link(url)
+    address = link_address(url)
     return LINKS[address.scheme](address)
 
 
@@ -132,6 +113,39 @@ def _serial(address: LinkAddress) -> Link:
 
 LINKS: dict[str, Callable[[LinkAddress], Link]] = {"tcp": _tcp, "serial": _serial, "rfc2217": _serial}
 _NETWORK = ("tcp", "rfc2217")
+
+
+def _taken_apart(url: str) -> LinkAddress:
+    """Raises ValueError."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    baud, parity = options.pop("baud", DEFAULT_BAUD), options.pop("parity", DEFAULT_PARITY)
+    latency_s = options.pop("latency_s", None)
+    if options:
+        raise ValueError(f"unknown option {', '.join(options)}")
+    return LinkAddress(
+        url,
+        parts.scheme,
+        parts.hostname or "",
+        parts.port or 0,
+        parts.path,
+        int(baud),
+        parity.upper(),
+        None if latency_s is None else float(latency_s),
+    )
+
+
+def _faults(address: LinkAddress) -> Iterator[str]:
+    if address.scheme not in LINKS:
+        yield f"only {', '.join(LINKS)} are known"
+    if address.scheme in _NETWORK and not (address.host and address.port):
+        yield "host and port are needed"
+    if address.scheme == "serial" and not address.path:
+        yield "the device is needed"
+    if address.baud <= 0 or address.parity not in PARITIES:
+        yield "baud must be positive and parity E, N or O"
+    if address.latency_s is not None and not 0 <= address.latency_s <= LONGEST_LATENCY_S:
+        yield f"latency_s must be 0 to {LONGEST_LATENCY_S:g}"
 
 
 def _unusable(url: str, why: str) -> ConfigurationInvalid:

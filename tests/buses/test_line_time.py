@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.lines.mbus_bus import Bus
-from gateway.links import LinkAddress, link_to, parse_link
+from gateway.links import LinkAddress, link_address, link_to
 from gateway.mbus.dialogue import Dialogue, FrameCount, initialise, next_telegram
 from gateway.mbus.encode import integer_record, variable_response
 from gateway.mbus.errors import MBusError
@@ -71,7 +71,7 @@ def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scripted(*script: list[bytes], url: str = URL) -> ScriptedLink:
-    return ScriptedLink(parse_link(url), deque(script))
+    return ScriptedLink(link_address(url), deque(script))
 
 
 def perform(bus: Bus, *dialogues: Dialogue[object]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.lines.mbus_line import MbusLine
-from gateway.links import Link, link_to, parse_link
+from gateway.links import Link, link_address, link_to
 from gateway.mbus.link import NEED_DATA, LinkReader
 from gateway.readout import LineDown
 from gateway.settings import LineSettings
@@ -24,28 +24,36 @@ PATIENCE_S = 5.0
 
 
 def test_a_url_says_where_and_how_fast() -> None:
-    plain, full = parse_link("tcp://192.0.2.10:10001"), parse_link("serial:///dev/ttyUSB0?baud=300&parity=N")
+    plain, full = (
+        link_address("tcp://192.0.2.10:10001"),
+        link_address("serial:///dev/ttyUSB0?baud=300&parity=N"),
+    )
     assert (plain.host, plain.port, plain.baud, plain.parity) == ("192.0.2.10", 10001, 2400, "E")
     assert (full.path, full.baud, full.parity) == ("/dev/ttyUSB0", 300, "N")
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "why"),
     [
-        "tcp://192.0.2.10",
-        "tcp://192.0.2.10:x",
-        "tcp://h:99999",
-        "serial://?baud=2400",
-        "serial:///dev/ttyUSB0?baud=fast",
-        "serial:///dev/ttyUSB0?baud=0",
-        "rfc2217://h",
-        "file:///etc",
-        "",
+        ("tcp://192.0.2.10", "host and port are needed"),
+        ("tcp://192.0.2.10:x", "cannot be used"),
+        ("tcp://h:99999", "cannot be used"),
+        ("serial://?baud=2400", "the device is needed"),
+        ("serial:///dev/ttyUSB0?baud=fast", "cannot be used"),
+        ("serial:///dev/ttyUSB0?baud=", "cannot be used"),
+        ("serial:///dev/ttyUSB0?baud=0", "baud must be positive"),
+        ("serial:///dev/ttyUSB0?parity=X", "parity E, N or O"),
+        ("serial:///dev/ttyUSB0?speed=300", "unknown option speed"),
+        ("tcp://h:1?latency_s=11", "latency_s must be 0 to 10"),
+        ("tcp://h:1?latency_s=nan", "latency_s must be 0 to 10"),
+        ("rfc2217://h", "host and port are needed"),
+        ("file:///etc", "only tcp, serial, rfc2217 are known"),
+        ("", "only tcp, serial, rfc2217 are known"),
     ],
 )
-def test_a_url_that_leads_nowhere_is_a_configuration_error(url: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="cannot be used"):
-        parse_link(url)
+def test_a_url_that_leads_nowhere_is_a_configuration_error(url: str, why: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=why):
+        link_address(url)
 
 
 def over_tcp(story: Callable[[Link, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
