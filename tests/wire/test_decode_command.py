@@ -191,7 +191,8 @@ def test_a_decimal_never_shows_an_exponent() -> None:
         ("   ", "input:the line is empty"),
         ("hello", "input:not an even number of hexadecimal digits"),
         ("E5E", "input:not an even number of hexadecimal digits"),
-        ("E5E5 0011", "input:more than a telegram and a key of 32 hexadecimal digits"),
+        ("E5E5 0011", "input:more than a telegram and its key, which has 32 hexadecimal digits"),
+        pytest.param("E5" * 500_001, "input:longer than 1000000 characters", id="too long"),
         ("E5 " + "0G" * 16, "input:not an even number of hexadecimal digits"),
     ],
 )
@@ -207,7 +208,9 @@ def test_a_key_stands_behind_its_telegram_also_when_octets_stand_apart() -> None
 
 def test_every_line_has_one_answer_line_also_when_it_is_not_even_text() -> None:
     answers = io.StringIO()
-    decode_lines(io.BytesIO(b"E5\n\n\xff\xfe\x00\n" + TELEGRAM.to_bytes().hex().encode()), answers)
+    decode_lines(
+        io.BytesIO(b"\xef\xbb\xbfE5\n\n\xff\xfe\x00\n" + TELEGRAM.to_bytes().hex().encode()), answers
+    )
     outcomes = [json.loads(line)["outcome"] for line in answers.getvalue().splitlines()]
     assert outcomes == ["ok", "reject", "reject", "ok"]
 
