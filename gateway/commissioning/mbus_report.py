@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.commissioning.stored import Stored, stored_values
-from gateway.lines.mbus_profile import GENERIC, MBusProfile, profile_for, shipped_profiles
+from gateway.lines.mbus_profile import GENERIC, MbusProfile, profile_for, shipped_profiles
 from gateway.lines.mbus_readout import medium_of
 from gateway.lines.mbus_registers import claims_of, is_info_code, is_meter_clock
 from gateway.mbus.header import Identity
@@ -28,7 +28,7 @@ class Report:
     """`unnamed` are the records that nothing in the profile means, in their order."""
 
     identity: Identity | None
-    profile: MBusProfile
+    profile: MbusProfile
     unnamed: tuple[Record, ...]
     stored: tuple[Stored, ...]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeVar
 
-from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_master import MbusMaster
 from gateway.links import link_to
 from gateway.mbus.addressing import SELECTED, SecondaryAddress
 from gateway.mbus.commands import select_everything, select_storage
 from gateway.mbus.dialogue import Dialogue, FrameCount, goes_on, read_out, select
-from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent
+from gateway.mbus.errors import AnswerGarbled, MbusError, MeterSilent
 from gateway.mbus.link import LongFrame
 from gateway.readout import NoAnswer, ReadFailed, Unreadable
 from gateway.settings import LineSettings
@@ -29,16 +29,16 @@ async def converse(line: LineSettings, dialogue: Dialogue[T]) -> T:
     Raises:
         LineDown, NoAnswer, Unreadable
     """
-    bus = Bus(link_to(line.link), line.timeout_s)
+    master = MbusMaster(link_to(line.link), line.timeout_s)
     try:
-        return await bus.perform(dialogue)
-    except MBusError as failure:
+        return await master.perform(dialogue)
+    except MbusError as failure:
         raise failure_of(failure) from None
     finally:
-        await bus.link.close()
+        await master.link.close()
 
 
-def failure_of(failure: MBusError) -> ReadFailed:
+def failure_of(failure: MbusError) -> ReadFailed:
     """What a dialogue's failure is to a command."""
     kind = NoAnswer if isinstance(failure, MeterSilent | AnswerGarbled) else Unreadable
     return kind(failure.problem, remedy=failure.remedy)
@@ -66,14 +66,14 @@ def read_address(address: int, *, attempts: int, key: bytes | None) -> Dialogue[
 def read_storage(
     who: SecondaryAddress, primary: int | None, storage: int, *, attempts: int, key: bytes | None
 ) -> Dialogue[Telegrams]:
-    """Have a meter give one storage number only, read it, and undo the choice. Raises MBusError."""
+    """Have a meter give one storage number only, read it, and undo the choice. Raises MbusError."""
     count = FrameCount()
     address = yield from approach(who, primary, count, attempts=attempts)
     yield from _choose(address, storage, count, attempts)
     further = partial(goes_on, key=key)
     try:
         telegrams = yield from read_out(address, count, attempts=attempts, who=who, goes_on=further)
-    except MBusError:
+    except MbusError:
         address = yield from approach(who, primary, count, attempts=attempts)  # a failure ends a selection
         yield from select_everything(address, count, attempts=attempts)
         raise
@@ -84,8 +84,8 @@ def read_storage(
 def _choose(address: int, storage: int, count: FrameCount, attempts: int) -> Dialogue[None]:
     try:
         yield from select_storage(address, storage, count, attempts=attempts)
-    except MBusError as failure:
-        raise MBusError(
+    except MbusError as failure:
+        raise MbusError(
             f"The meter does not let itself be asked for storage {storage}. {failure.problem}",
             remedy="Not every meter does: `--stored` shows what it sends unasked.",
         ) from failure

@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.lines.modbus_bus import Bus
 from gateway.lines.modbus_known import UNITS, ways_to
 from gateway.lines.modbus_line import image_of
 from gateway.lines.modbus_map import ModbusProfile
+from gateway.lines.modbus_master import ModbusMaster
 from gateway.lines.modbus_profile import profile_for, shipped_profiles
 from gateway.lines.modbus_registers import Image, Map, evidence, find_registers, serial_in
 from gateway.modbus.frames import Question
@@ -61,7 +61,7 @@ def scan_modbus_line(line: LineSettings, units: str, *, as_json: bool = False) -
 
 
 async def scan_units(
-    bus: Bus, units: Iterable[int], profiles: Sequence[ModbusProfile]
+    bus: ModbusMaster, units: Iterable[int], profiles: Sequence[ModbusProfile]
 ) -> AsyncIterator[UnitRow]:
     """A row for each unit, as it is asked: a silent one costs one time-out. Raises LineDown."""
     for unit in units:
@@ -77,7 +77,7 @@ async def scan_units(
 def units_of(text: str, line: LineSettings) -> range:
     """Unit ids as they are written: `1-247`, or one."""
     span = _SPAN.fullmatch(text)
-    lowest, highest = UNITS[Bus(line).framing]
+    lowest, highest = UNITS[ModbusMaster(line).framing]
     first = int(span[1]) if span else -1
     last = int(span[2] or span[1]) if span else -1
     if not lowest <= first <= last or first > highest:
@@ -95,7 +95,7 @@ def profiles_of(line: LineSettings) -> list[ModbusProfile]:
     return [profile for profile in profiles if profile.registers]
 
 
-async def _try(bus: Bus, unit: int, profile: ModbusProfile) -> Candidate:
+async def _try(bus: ModbusMaster, unit: int, profile: ModbusProfile) -> Candidate:
     """Read a unit by a map, in every way that the map leaves open."""
     seen: list[tuple[Evidence, Image]] = []
     for way in ways_to(profile, unit):
@@ -117,7 +117,7 @@ async def _try(bus: Bus, unit: int, profile: ModbusProfile) -> Candidate:
 
 
 async def _show(line: LineSettings, units: range, as_json: bool) -> int:
-    bus, found = Bus(line), 0
+    bus, found = ModbusMaster(line), 0
     try:
         async for row in scan_units(bus, units, profiles_of(line)):
             found += row.state == "decoded"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, Protocol
 
-from gateway.lines.mbus_profile import GENERIC, MBusProfile, profile_for
+from gateway.lines.mbus_profile import GENERIC, MbusProfile, profile_for
 from gateway.mbus.addressing import LAST_PRIMARY, SecondaryAddress, secondary_address
 from gateway.mbus.dialogue import Dialogue
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.mbus.header import Identity
 from gateway.mbus.link import LongFrame
 from gateway.mbus.search import Found, Probe, Search, narrow, probe_primary, search_step
@@ -111,11 +111,11 @@ def walk_of(pending: Iterable[str], attempts: int, *, hex_digits: bool = False) 
         return PrimaryWalk(chain.from_iterable(map(_addresses, texts)), attempts)
     try:
         return SecondaryWalk(map(secondary_address, texts), attempts, hex_digits=hex_digits)
-    except MBusError as error:
+    except MbusError as error:
         raise UsageError(error.problem, remedy=error.remedy) from None
 
 
-def row_of(probe: Probe, profiles: Mapping[str, MBusProfile]) -> ScanRow:
+def row_of(probe: Probe, profiles: Mapping[str, MbusProfile]) -> ScanRow:
     """What a probe met, in the words of a row."""
     asked, state = str(probe.mask), _STATES[probe.found]
     if probe.answer is not None:
@@ -125,7 +125,7 @@ def row_of(probe: Probe, profiles: Mapping[str, MBusProfile]) -> ScanRow:
     return ScanRow(asked, state, note=note, final=final)
 
 
-def _decoded(asked: str, answer: LongFrame, profiles: Mapping[str, MBusProfile]) -> ScanRow:
+def _decoded(asked: str, answer: LongFrame, profiles: Mapping[str, MbusProfile]) -> ScanRow:
     telegram = decode_frame(answer)
     if (identity := telegram.identity) is not None:
         return _identified(asked, telegram, identity, profiles)
@@ -142,7 +142,7 @@ def _decoded(asked: str, answer: LongFrame, profiles: Mapping[str, MBusProfile])
 
 
 def _identified(
-    asked: str, telegram: Telegram, identity: Identity, profiles: Mapping[str, MBusProfile]
+    asked: str, telegram: Telegram, identity: Identity, profiles: Mapping[str, MbusProfile]
 ) -> ScanRow:
     profile = profile_for(identity, None, profiles).name
     return ScanRow(

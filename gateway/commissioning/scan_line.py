@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.commissioning.scan import ScanRow, Walk, row_of, walk_of
 from gateway.commissioning.scan_file import ScanFile
-from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_master import MbusMaster
 from gateway.lines.mbus_profile import shipped_profiles
 from gateway.links import link_to
 from gateway.mbus.search import Probe
@@ -78,7 +78,7 @@ def _walk(file: ScanFile | None, asked: str, attempts: int, hex_digits: bool) ->
 
 
 async def _ask(line: LineSettings, walk: Walk, take: Callable[[Probe], None]) -> None:
-    bus = Bus(link_to(line.link), line.timeout_s)
+    bus = MbusMaster(link_to(line.link), line.timeout_s)
     try:
         while walk.left():
             take(await bus.perform(walk.step()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from gateway.lines.mbus_profile import MBusProfile
+from gateway.lines.mbus_profile import MbusProfile
 from gateway.lines.mbus_registers import find_registers
 from gateway.mbus.records import DataRecord
 from kaukoluenta.quantities import Amount
@@ -39,7 +39,7 @@ class Stored:
         return Source.DUE_DATE if self.storage == DUE_DATE else Source.LOG
 
 
-def stored_values(records: Iterable[DataRecord], profile: MBusProfile, medium: int) -> tuple[Stored, ...]:
+def stored_values(records: Iterable[DataRecord], profile: MbusProfile, medium: int) -> tuple[Stored, ...]:
     """All stored values of a readout, by storage number, named by the profile's rules for the present."""
     kept: dict[int, list[DataRecord]] = {}
     for record in records:
@@ -49,7 +49,7 @@ def stored_values(records: Iterable[DataRecord], profile: MBusProfile, medium: i
     return tuple(stored for stored in found if stored.registers or stored.absent)
 
 
-def _stored(storage: int, records: list[DataRecord], profile: MBusProfile, medium: int) -> Stored:
+def _stored(storage: int, records: list[DataRecord], profile: MbusProfile, medium: int) -> Stored:
     as_present = [replace(record, storage=0) for record in records]
     found = find_registers(as_present, profile, medium=medium, status=0)
     return Stored(storage, _date(records), found.registers, found.absent)

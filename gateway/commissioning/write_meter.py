@@ -12,11 +12,11 @@ import sys
 from gateway.commissioning.mbus_visit import failure_of
 from gateway.commissioning.target import Target
 from gateway.commissioning.write_orders import NotWritten, Order, SetAddress, SetBaud, arrive
-from gateway.lines.mbus_bus import Bus
 from gateway.lines.mbus_line import secondary_of
+from gateway.lines.mbus_master import MbusMaster
 from gateway.links import link_address, link_to
 from gateway.mbus.commands import BaudNotChanged
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.readout import ReadFailed
 from kaukoluenta.errors import KaukoluentaError, UsageError
 from kaukoluenta.runtime.command import print_json
@@ -83,17 +83,17 @@ def _confirm(meter: str, confirmation: str | None) -> None:
 
 async def _carry_out(target: Target, order: Order) -> str:
     meter, line = target.meter, target.line
-    bus = Bus(link_to(line.link), line.timeout_s)
+    master = MbusMaster(link_to(line.link), line.timeout_s)
     try:
-        here = await bus.perform(arrive(secondary_of(meter), meter.address, attempts=target.attempts))
-        await bus.perform(order.write(here, target.clock.now()))
-        return await bus.perform(order.prove(here, target.clock.now()))
+        here = await master.perform(arrive(secondary_of(meter), meter.address, attempts=target.attempts))
+        await master.perform(order.write(here, target.clock.now()))
+        return await master.perform(order.prove(here, target.clock.now()))
     except BaudNotChanged as failure:
         raise NotWritten(failure.problem, remedy=failure.remedy) from None
-    except MBusError as failure:
+    except MbusError as failure:
         raise failure_of(failure) from None
     finally:
-        await bus.link.close()
+        await master.link.close()
 
 
 def _failed(meter: str, order: Order, failure: KaukoluentaError, as_json: bool) -> int:

@@ -48,10 +48,10 @@ class Order(Protocol):
         """What it does, for a person to agree to."""
 
     def write(self, here: Here, now: datetime) -> Dialogue[None]:
-        """Have the meter do it; it acknowledges. Raises NotWritten, MBusError."""
+        """Have the meter do it; it acknowledges. Raises NotWritten, MbusError."""
 
     def prove(self, here: Here, now: datetime) -> Dialogue[str]:
-        """Read the meter again and say what shows that it did. Raises NotWritten, MBusError."""
+        """Read the meter again and say what shows that it did. Raises NotWritten, MbusError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class ApplicationReset:
 
 
 def arrive(who: SecondaryAddress, primary: int | None, *, attempts: int) -> Dialogue[Here]:
-    """Make the meter listen, and hear from itself that it is the one. Raises MBusError."""
+    """Make the meter listen, and hear from itself that it is the one. Raises MbusError."""
     count = FrameCount()
     address = yield from approach(who, primary, count, attempts=attempts)
     before = yield from read_out(address, count, attempts=attempts, who=who)

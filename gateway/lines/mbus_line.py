@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_master import MbusMaster
 from gateway.lines.mbus_profile import profile_for, shipped_profiles
 from gateway.lines.mbus_readout import Heard, MeterReader
 from gateway.links import link_to
 from gateway.mbus.addressing import SecondaryAddress
 from gateway.mbus.dialogue import Dialogue, FrameCount, GoesOn, read_out, read_selected
-from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent
+from gateway.mbus.errors import AnswerGarbled, MbusError, MeterSilent
 from gateway.mbus.header import manufacturer_code
 from gateway.mbus.link import LongFrame
 from gateway.mbus.security import check_key
@@ -63,7 +63,7 @@ class MbusLine:
     """
 
     def __init__(self, settings: LineSettings) -> None:
-        self._bus = Bus(link_to(settings.link), settings.timeout_s)
+        self._master = MbusMaster(link_to(settings.link), settings.timeout_s)
         self._meters = {meter.id: _known(meter) for meter in settings.meter}
         self._silences = 0
 
@@ -80,7 +80,7 @@ class MbusLine:
         return replace(readout, quality=readout.quality | Quality.REPEATED_FRAME) if repeated else readout
 
     async def close(self) -> None:
-        await self._bus.link.close()
+        await self._master.link.close()
 
     async def _ask(self, known: _Known, attempts: int) -> list[Heard]:
         if len(known.last) > 1:
@@ -92,14 +92,14 @@ class MbusLine:
             return heard[-1].understood.more_records_follow
 
         try:
-            await self._bus.perform(_dialogue(known, attempts, goes_on))
+            await self._master.perform(_dialogue(known, attempts, goes_on))
         except MeterSilent as silence:
             await self._doubt_the_link()
             raise NoAnswer("no answer", remedy=silence.remedy) from None
         except LineDown:
             known.count.forget()
             raise
-        except MBusError as failure:
+        except MbusError as failure:
             self._silences = 0
             kind = NoAnswer if isinstance(failure, AnswerGarbled) else Unreadable
             raise kind(failure.problem, remedy=failure.remedy) from None
@@ -130,7 +130,7 @@ def key_of(meter: MeterSettings) -> bytes | None:
     try:
         key = bytes.fromhex(read_secret(meter.key_file))
         check_key(key)
-    except (ValueError, MBusError):
+    except (ValueError, MbusError):
         raise ConfigurationInvalid(
             f"The key file {meter.key_file} of {meter.id} holds no key.",
             remedy="Write 32 hexadecimal digits.",

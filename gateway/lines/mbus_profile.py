@@ -149,7 +149,7 @@ class ProfileFile(Strict, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class MBusProfile:
+class MbusProfile:
     """A file with the generic rules added. `rules` are by the quantity that they match."""
 
     name: str
@@ -158,7 +158,7 @@ class MBusProfile:
     info_code: Match | None
 
 
-def load_profiles(files: Iterable[File]) -> dict[str, MBusProfile]:
+def load_profiles(files: Iterable[File]) -> dict[str, MbusProfile]:
     """Profiles by name, which is the file's stem. Files of other protocols are passed over.
 
     Raises:
@@ -170,14 +170,14 @@ def load_profiles(files: Iterable[File]) -> dict[str, MBusProfile]:
 
 
 @cache
-def shipped_profiles() -> Mapping[str, MBusProfile]:
+def shipped_profiles() -> Mapping[str, MbusProfile]:
     """The profiles of gateway/profiles."""
     return load_profiles(shipped_files())
 
 
 def profile_for(
-    identity: Identity | None, configured: str | None, profiles: Mapping[str, MBusProfile]
-) -> MBusProfile:
+    identity: Identity | None, configured: str | None, profiles: Mapping[str, MbusProfile]
+) -> MbusProfile:
     """The profile that a meter's settings name (a name, or a path to a file), else the one that knows it.
 
     Raises:
@@ -197,7 +197,7 @@ def profile_for(
 
 
 @cache
-def _from_path(path: Path) -> MBusProfile:
+def _from_path(path: Path) -> MbusProfile:
     generic = shipped_profiles()[GENERIC].file
     return _with_generic(name_of(path), _checked(name_of(path), read_file(path)), generic)
 
@@ -214,13 +214,13 @@ def _checked(name: str, content: Content) -> ProfileFile:
     return file
 
 
-def _with_generic(name: str, file: ProfileFile, generic: ProfileFile | None) -> MBusProfile:
+def _with_generic(name: str, file: ProfileFile, generic: ProfileFile | None) -> MbusProfile:
     own = {_claim(rule) for rule in file.register}
     inherited = generic.register if generic and generic is not file else ()
     rules: dict[str, tuple[Rule, ...]] = {}
     for rule in (*file.register, *(rule for rule in inherited if _claim(rule) not in own)):
         rules[rule.match.quantity] = (*rules.get(rule.match.quantity, ()), rule)
-    return MBusProfile(name, file, rules, file.info_code or (generic.info_code if generic else None))
+    return MbusProfile(name, file, rules, file.info_code or (generic.info_code if generic else None))
 
 
 def _claim(rule: Rule) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.lines.mbus_profile import RECORD_STATUS, MBusProfile
+from gateway.lines.mbus_profile import RECORD_STATUS, MbusProfile
 from gateway.mbus.records import DataRecord
 from kaukoluenta.quantities import MOST_DIGITS, Amount, UnitError, check_unit, register_name
 from kaukoluenta.reading import NO_DOUBT, Quality
@@ -35,7 +35,7 @@ class Found:
     meter_time: str | None
 
 
-def find_registers(records: Iterable[DataRecord], profile: MBusProfile, *, medium: int, status: int) -> Found:
+def find_registers(records: Iterable[DataRecord], profile: MbusProfile, *, medium: int, status: int) -> Found:
     """Apply a profile to all records of a readout. `medium` and `status` are the header's."""
     records = list(records)
     registers: dict[str, Amount] = {}
@@ -58,7 +58,7 @@ def find_registers(records: Iterable[DataRecord], profile: MBusProfile, *, mediu
 
 
 def claims_of(
-    records: Iterable[DataRecord], profile: MBusProfile, medium: int
+    records: Iterable[DataRecord], profile: MbusProfile, medium: int
 ) -> dict[str, list[DataRecord]]:
     """The records that some rule means, by the register that they claim. The first rule that fits counts."""
     claims: dict[str, list[DataRecord]] = {}
@@ -116,7 +116,7 @@ def _resolution(value: Decimal) -> Decimal:
     return Decimal(1).scaleb(int(value.as_tuple().exponent))
 
 
-def is_info_code(record: DataRecord, profile: MBusProfile, medium: int) -> bool:
+def is_info_code(record: DataRecord, profile: MbusProfile, medium: int) -> bool:
     """Whether the meter complains in this record, when it does."""
     return profile.info_code is not None and profile.info_code.fits(record, medium)
 
@@ -130,7 +130,7 @@ def is_meter_clock(record: DataRecord) -> bool:
     )
 
 
-def _info_codes(records: Iterable[DataRecord], profile: MBusProfile, medium: int) -> Iterator[str]:
+def _info_codes(records: Iterable[DataRecord], profile: MbusProfile, medium: int) -> Iterator[str]:
     """What the meter complains of in a record of its own, as it says it."""
     for record in records:
         if is_info_code(record, profile, medium) and record.value:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from gateway.lines.modbus_bus import Answers, Bus
 from gateway.lines.modbus_known import Known, Way, know
+from gateway.lines.modbus_master import Answers, ModbusMaster
 from gateway.lines.modbus_registers import Image, Map, evidence, find_registers, have_changed, serial_in
 from gateway.modbus.probe import Evidence, decide
 from gateway.readout import Readout, Unreadable, WrongMeter
@@ -28,8 +28,8 @@ class ModbusLine:
     """
 
     def __init__(self, settings: LineSettings) -> None:
-        self._bus = Bus(settings)
-        self._meters = {meter.id: know(meter, self._bus.framing) for meter in settings.meter}
+        self._master = ModbusMaster(settings)
+        self._meters = {meter.id: know(meter, self._master.framing) for meter in settings.meter}
 
     async def read(self, meter: MeterSettings, *, attempts: int) -> Readout:
         known = self._meters[meter.id]
@@ -39,14 +39,14 @@ class ModbusLine:
         return _readout(known, answers, laid)
 
     async def close(self) -> None:
-        self._bus.close()
+        self._master.close()
 
     async def _ask(self, known: Known, attempts: int) -> tuple[Answers, Map]:
         """The meter's own answers, and its map on them. Foreign ones may have been mixed up: asked again."""
         left = attempts
         while True:
             try:
-                answers = await self._bus.ask(known.ways[0], attempts)
+                answers = await self._master.ask(known.ways[0], attempts)
                 return answers, _check(known, image_of(answers))
             except (WrongMeter, Unreadable):
                 left -= 1
@@ -58,7 +58,7 @@ class ModbusLine:
         pieces: list[Evidence] = []
         for way in known.ways:
             try:
-                image = image_of(await self._bus.ask(way, attempts))
+                image = image_of(await self._master.ask(way, attempts))
                 pieces += evidence(known.profile, way.function, way.base, image, known.serial)
             except Unreadable as refused:
                 log.info("not its way %s", fields(meter=known.settings.id, reason=refused.problem))

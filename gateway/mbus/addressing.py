@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.mbus.header import Identity, manufacturer_code
 
 LAST_PRIMARY: Final = 250
@@ -16,7 +16,7 @@ BROADCAST: Final = 0xFF  # every meter obeys, none answers
 ANY_DIGIT: Final = "F"
 
 
-class BadAddress(MBusError):
+class BadAddress(MbusError):
     """A text that is no secondary address."""
 
 

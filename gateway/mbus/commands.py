@@ -13,7 +13,7 @@ from gateway.mbus import encode
 from gateway.mbus.addressing import LAST_PRIMARY, BadAddress
 from gateway.mbus.dialogue import Dialogue, FrameCount, UseBaud, initialise, send_user_data
 from gateway.mbus.encode import Place, dib
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 
 APPLICATION_RESET, DATA_SEND = 0x50, 0x51
 SET_BAUD: Final = {
@@ -32,7 +32,7 @@ EVERYTHING: Final = b"\x7f"
 TYPE_I_DIB: Final = b"\x06"
 
 
-class BaudNotChanged(MBusError):
+class BaudNotChanged(MbusError):
     """The meter acknowledged the new speed, but does not answer in it."""
 
 
@@ -97,15 +97,15 @@ def switch_baud(address: int, count: FrameCount, *, old: int, new: int, attempts
 
     Raises:
         BaudNotChanged: acknowledged in the old speed, silent in the new.
-        MBusError: no such speed.
+        MbusError: no such speed.
     """
     if new not in SET_BAUD:
-        raise MBusError(f"{new} baud is no M-Bus speed.", remedy=f"Choose one of {sorted(SET_BAUD)}.")
+        raise MbusError(f"{new} baud is no M-Bus speed.", remedy=f"Choose one of {sorted(SET_BAUD)}.")
     yield from send_user_data(address, SET_BAUD[new], b"", count, attempts=attempts)
     yield UseBaud(new)
     try:
         yield from initialise(address, count, attempts=attempts)
-    except MBusError as failure:
+    except MbusError as failure:
         count.forget()
         yield UseBaud(old)
         raise BaudNotChanged(

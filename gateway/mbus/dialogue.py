@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from gateway.mbus.addressing import ANY_METER, BROADCAST, SELECTED, SecondaryAddress
-from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, ReadoutBroken, WrongAnswer
+from gateway.mbus.errors import AnswerGarbled, MbusError, MeterSilent, ReadoutBroken, WrongAnswer
 from gateway.mbus.link import Ack, Garbled, LongFrame, ShortFrame
 from gateway.mbus.telegram import decode_frame, same_telegram, sender
 
@@ -143,7 +143,7 @@ def read_out(
         try:
             before = telegrams[-1] if telegrams else None
             answer = yield from next_telegram(address, count, attempts=attempts, who=who, before=before)
-        except MBusError as failure:
+        except MbusError as failure:
             if not telegrams:
                 raise
             raise _broken(len(telegrams), failure.problem) from failure
@@ -210,7 +210,7 @@ def _counted(exchange: Dialogue[T], count: FrameCount) -> Dialogue[T]:
     """An exchange under the frame count: what it returns was taken, and after a failure nobody knows."""
     try:
         answer = yield from exchange
-    except MBusError:
+    except MbusError:
         count.forget()
         raise
     count.taken()
@@ -240,7 +240,7 @@ def _asked(
     raise _no_answer(request, others, attempts)
 
 
-def _no_answer(request: ShortFrame | LongFrame, others: list[Heard], attempts: int) -> MBusError:
+def _no_answer(request: ShortFrame | LongFrame, others: list[Heard], attempts: int) -> MbusError:
     asked, times = f"Address {request.address}", f"{attempts} attempt{'s' if attempts != 1 else ''}"
     frames = [heard for heard in others if isinstance(heard, LongFrame | ShortFrame | Ack)]
     if frames:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from gateway.mbus.dib import FUNCTIONS
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.mbus.header import Identity
 from gateway.mbus.link import LONGEST_USER_DATA, LongFrame
 from gateway.mbus.records import MORE_RECORDS_FOLLOW
@@ -30,7 +30,7 @@ BCD_FIELDS: Final = {2: 0x9, 4: 0xA, 6: 0xB, 8: 0xC, 12: 0xE}
 REAL_FIELD, TEXT_FIELD, DATE_FIELD, DATETIME_FIELD = 0x5, 0xD, 0x2, 0x4
 
 
-class DoesNotFit(MBusError):
+class DoesNotFit(MbusError):
     """A value that its record cannot carry."""
 
 

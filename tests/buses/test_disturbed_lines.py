@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.lines.mbus_bus import Bus
 from gateway.lines.mbus_line import MbusLine
+from gateway.lines.mbus_master import MbusMaster
 from gateway.links import Link, link_to
 from gateway.mbus.dialogue import FrameCount, read_out
 from simulator.faults import READABLE, FaultKind
@@ -157,7 +157,8 @@ def test_octets_that_cannot_be_whole_yet_are_not_looked_at_one_by_one(serve: Ser
     async def story() -> None:
         async with serve(slaves(), HeldClock(), baud=2400) as url:
             link = Watched(link_to(url))
-            [telegram] = await Bus(link).perform(read_out(ONE.address, FrameCount(bit=True), attempts=1))
+            dialogue = read_out(ONE.address, FrameCount(bit=True), attempts=1)
+            [telegram] = await MbusMaster(link).perform(dialogue)
             assert link.looks < len(telegram.to_bytes()) / 3
             await link.close()
 

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.lines.mbus_bus import Bus
+from gateway.lines.mbus_master import MbusMaster
 from gateway.links import LinkAddress, link_address, link_to
 from gateway.mbus.dialogue import Dialogue, FrameCount, initialise, next_telegram
 from gateway.mbus.encode import integer_record, variable_response
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.mbus.header import identity_of
 from gateway.mbus.link import LongFrame, ShortFrame
 
@@ -67,20 +67,20 @@ pytestmark = pytest.mark.usefixtures("time_stands_still")
 
 @pytest.fixture
 def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.lines.mbus_bus.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr("gateway.lines.mbus_master.time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 def scripted(*script: list[bytes], url: str = URL) -> ScriptedLink:
     return ScriptedLink(link_address(url), deque(script))
 
 
-def perform(bus: Bus, *dialogues: Dialogue[object]) -> None:
+def perform(master: MbusMaster, *dialogues: Dialogue[object]) -> None:
     """One after another; what fails, fails."""
 
     async def run() -> None:
         for dialogue in dialogues:
-            with suppress(MBusError):
-                await bus.perform(dialogue)
+            with suppress(MbusError):
+                await master.perform(dialogue)
 
     asyncio.run(run())
 
@@ -103,7 +103,7 @@ def test_a_silent_meter_is_waited_for_as_long_as_the_standard_allows(
     url: str, timeout_s: float | None, wait: float
 ) -> None:
     link = scripted([], url=url)
-    perform(Bus(link, timeout_s), ask(17))
+    perform(MbusMaster(link, timeout_s), ask(17))
     assert link.waits == [(pytest.approx(wait), 0.0)]
 
 
@@ -121,7 +121,7 @@ def test_every_kind_of_link_has_its_own_latency_unless_the_url_says_another() ->
 def test_the_rest_of_a_frame_is_not_looked_for_before_it_can_be_there() -> None:
     octets = telegram(17)
     link = scripted([octets[:1], octets[1:4], octets[4:]])
-    perform(Bus(link), ask(17))
+    perform(MbusMaster(link), ask(17))
     [first, second, third] = [gather_s for _, gather_s in link.waits]
     assert first == second == 0
     assert third == pytest.approx(REQUEST + 11 * BIT_S + (len(octets) - 3) * OCTET_S)
@@ -129,14 +129,14 @@ def test_the_rest_of_a_frame_is_not_looked_for_before_it_can_be_there() -> None:
 
 def test_a_wait_ends_with_the_last_octet_of_the_frame_and_not_with_a_pause_behind_it() -> None:
     link = scripted([telegram(17)], [telegram(17)])
-    perform(Bus(link), ask(17), ask(17))
+    perform(MbusMaster(link), ask(17), ask(17))
     assert link.said == ["send", "hear"] * 2
 
 
 def test_a_frame_that_breaks_off_is_waited_for_until_its_octets_are_overdue() -> None:
     octets = telegram(17)
     link = scripted([octets[:-3]])
-    perform(Bus(link), ask(17))
+    perform(MbusMaster(link), ask(17))
     assert link.waits[1][0] == pytest.approx(max(REQUEST + STANDARD, 3 * OCTET_S + 33 * BIT_S) + 0.1)
 
 
@@ -160,12 +160,12 @@ def test_after_anything_but_an_answer_or_silence_the_line_comes_to_rest_first(
     heard: list[bytes], rests: bool
 ) -> None:
     link = scripted(heard, [telegram(18)])
-    perform(Bus(link), ask(17), ask(18))
+    perform(MbusMaster(link), ask(17), ask(18))
     quiet = (pytest.approx(33 * BIT_S + 0.1), 0.0)
     assert (quiet in link.waits) == rests
 
 
 def test_an_acknowledgement_ends_its_wait_too() -> None:
     link = scripted([b"\xe5"], [telegram(17)])
-    perform(Bus(link), initialise(17, FrameCount(), attempts=1), ask(17))
+    perform(MbusMaster(link), initialise(17, FrameCount(), attempts=1), ask(17))
     assert link.said == ["send", "hear"] * 2

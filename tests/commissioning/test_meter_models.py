@@ -9,7 +9,7 @@ import pytest
 
 from gateway.lines.mbus_profile import (
     GENERIC,
-    MBusProfile,
+    MbusProfile,
     load_profiles,
     profile_for,
     shipped_profiles,
@@ -17,7 +17,7 @@ from gateway.lines.mbus_profile import (
 from gateway.lines.profile_files import ProfileInvalid
 from gateway.mbus.header import identity_of
 
-Load = Callable[..., dict[str, MBusProfile]]
+Load = Callable[..., dict[str, MbusProfile]]
 MODELS = {name: profile for name, profile in shipped_profiles().items() if name != GENERIC}
 
 
@@ -29,7 +29,7 @@ def test_at_least_twelve_real_heat_meters_are_known() -> None:
 
 
 @pytest.mark.parametrize("profile", MODELS.values(), ids=MODELS)
-def test_each_says_where_a_reviewer_can_check_it_and_shows_its_energy(profile: MBusProfile) -> None:
+def test_each_says_where_a_reviewer_can_check_it_and_shows_its_energy(profile: MbusProfile) -> None:
     assert all(len(source) > 20 for source in profile.file.source)
     assert all(
         {"energy", "cooling_energy"} & {*example.reads, *example.absent} for example in profile.file.example
@@ -49,7 +49,7 @@ MAKER, VERSION, MEDIUM = 'manufacturer = "KLU"', "version = 0x21", "medium = 0x0
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    def loaded(*identify: str) -> dict[str, MBusProfile]:
+    def loaded(*identify: str) -> dict[str, MbusProfile]:
         (tmp_path / "generic.toml").write_text(profile_text('manufacturer = "ZZZ"'))
         for number, text in enumerate(identify):
             (tmp_path / f"p{number}.toml").write_text(profile_text(text))

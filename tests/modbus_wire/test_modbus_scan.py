@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.commissioning.modbus_scan import UnitRow, _show, profiles_of, scan_units, units_of
-from gateway.lines.modbus_bus import Bus
 from gateway.lines.modbus_map import ModbusProfile
+from gateway.lines.modbus_master import ModbusMaster
 from gateway.lines.modbus_profile import profile_for, shipped_profiles
 from gateway.modbus.frames import Framing
 from gateway.readout import LineDown
@@ -36,7 +36,7 @@ def line_at(port: int) -> LineSettings:
 
 async def scan(meters: list[ModbusMeter], units: range, profiles: list[ModbusProfile]) -> list[UnitRow]:
     converter = Converter(ModbusBus(Framing.TCP, meters), lambda: MIDNIGHT)
-    bus = Bus(line_at(await converter.start()))
+    bus = ModbusMaster(line_at(await converter.start()))
     try:
         return [row async for row in scan_units(bus, units, profiles)]
     finally:
@@ -66,7 +66,7 @@ def test_a_scan_of_a_line_that_is_not_there_says_so() -> None:
         converter = Converter(ModbusBus(Framing.TCP, []), lambda: MIDNIGHT)
         port = await converter.start()
         await converter.stop()
-        bus = Bus(line_at(port))
+        bus = ModbusMaster(line_at(port))
         with pytest.raises(LineDown):
             async for _ in scan_units(bus, range(1, 3), []):
                 pass

@@ -22,7 +22,7 @@ from typing import Any
 import collector
 import gateway
 from gateway.delivery.outbox import OutboxUnavailable
-from gateway.mbus.errors import MBusError
+from gateway.mbus.errors import MbusError
 from gateway.modbus.errors import ModbusError
 from gateway.modbus.frames import Misfit
 from gateway.readout import ReadFailed
@@ -72,7 +72,7 @@ def reasons_made() -> list[str]:
 
 def _speakers() -> Iterator[type[Exception]]:
     """The errors that a poll, or the keeping of its outcome, turns into reasons."""
-    waiting: list[type[Exception]] = [ReadFailed, ReadingRefused, MBusError, ModbusError, OutboxUnavailable]
+    waiting: list[type[Exception]] = [ReadFailed, ReadingRefused, MbusError, ModbusError, OutboxUnavailable]
     for module in _modules():
         import_module(module)  # so that all their kinds are known
     while waiting:

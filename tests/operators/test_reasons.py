@@ -10,7 +10,7 @@ from dashboards.languages import CODES, language
 from dashboards.reasons import reason_key
 from gateway.budget import why_spared
 from gateway.delivery.outbox import LOST, TOO_LARGE
-from gateway.lines.modbus_bus import SILENT
+from gateway.lines.modbus_master import SILENT
 from gateway.modbus.frames import Question
 from gateway.modbus.reasons import refused
 from gateway.poll import LONGEST_REASON, NOT_ASKED, NOT_IN_TIME, NOT_RUNNING, TOO_LATE

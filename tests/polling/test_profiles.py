@@ -9,7 +9,7 @@ import pytest
 from gateway.lines.mbus_profile import (
     GENERIC,
     Example,
-    MBusProfile,
+    MbusProfile,
     load_profiles,
     profile_for,
     shipped_profiles,
@@ -28,7 +28,7 @@ EXAMPLES = [
 ]
 
 
-def identity(profile: MBusProfile, example: Example) -> Identity:
+def identity(profile: MbusProfile, example: Example) -> Identity:
     """A meter that the profile is for; of the generic one's, any."""
     if not profile.file.identify:
         return identity_of("12345678", "XYZ", 0x01, example.medium or 0x04)
@@ -37,7 +37,7 @@ def identity(profile: MBusProfile, example: Example) -> Identity:
     return identity_of("12345678", known.manufacturer, known.version or 0, medium or 0x04)
 
 
-def read(profile: MBusProfile, example: Example) -> Found:
+def read(profile: MbusProfile, example: Example) -> Found:
     """The example through the wire: its telegrams are made, decoded, and their records read."""
     who = identity(profile, example)
     frames = [
@@ -51,7 +51,7 @@ def read(profile: MBusProfile, example: Example) -> Found:
 
 
 @pytest.mark.parametrize(("profile", "example"), EXAMPLES)
-def test_a_profile_reads_its_example(profile: MBusProfile, example: Example) -> None:
+def test_a_profile_reads_its_example(profile: MbusProfile, example: Example) -> None:
     found = read(profile, example)
     amounts = {name: to_travel_unit(amount) for name, amount in found.registers.items()}
     assert {name: f"{amount.value:f} {amount.unit}" for name, amount in amounts.items()} == example.reads
@@ -60,12 +60,12 @@ def test_a_profile_reads_its_example(profile: MBusProfile, example: Example) -> 
 
 
 @pytest.mark.parametrize(("profile", "example"), EXAMPLES)
-def test_the_meter_of_an_example_finds_its_profile_by_itself(profile: MBusProfile, example: Example) -> None:
+def test_the_meter_of_an_example_finds_its_profile_by_itself(profile: MbusProfile, example: Example) -> None:
     assert profile_for(identity(profile, example), None, shipped_profiles()) == profile
 
 
 @pytest.mark.parametrize("profile", shipped_profiles().values(), ids=shipped_profiles())
-def test_every_register_that_a_profile_names_is_in_one_of_its_examples(profile: MBusProfile) -> None:
+def test_every_register_that_a_profile_names_is_in_one_of_its_examples(profile: MbusProfile) -> None:
     shown = {name.partition("_tariff_")[0] for example in profile.file.example for name in example.reads}
     assert {rule.register for rule in profile.file.register} <= shown
 

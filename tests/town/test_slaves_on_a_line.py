@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.mbus.addressing import SecondaryAddress, address_of
 from gateway.mbus.dialogue import Dialogue, FrameCount, Silence, T, read_out, read_selected, select
-from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, WrongAnswer
+from gateway.mbus.errors import AnswerGarbled, MbusError, MeterSilent, WrongAnswer
 from gateway.mbus.link import NEED_DATA, Ack, LinkReader, LongFrame, ShortFrame
 from gateway.mbus.telegram import decode_frame
 from kaukoluenta.identifiers import MeterId
@@ -264,7 +264,7 @@ def faulty(kind: FaultKind, meter: Meter) -> SlaveLine:
     ],
 )
 def test_a_fault_costs_its_meter_every_attempt_of_its_slot_and_no_more(
-    kind: FaultKind, failure: type[MBusError], meter: Meter
+    kind: FaultKind, failure: type[MbusError], meter: Meter
 ) -> None:
     line = faulty(kind, meter)
     assert read(line, meter, NOW - HOUR)

@@ -23,7 +23,7 @@ from gateway.mbus.dialogue import (
     send_user_data,
 )
 from gateway.mbus.encode import Place
-from gateway.mbus.errors import AnswerGarbled, MBusError, MeterSilent, ReadoutBroken, WrongAnswer
+from gateway.mbus.errors import AnswerGarbled, MbusError, MeterSilent, ReadoutBroken, WrongAnswer
 from gateway.mbus.header import Identity, identity_of
 from gateway.mbus.link import Ack, Garbled, LongFrame, ShortFrame
 
@@ -174,7 +174,7 @@ def test_only_the_meters_own_answer_counts(converse: Converse, before: list[Hear
     assert sent == [ASK_5]
 
 
-FAILURES: list[tuple[list[Heard], type[MBusError]]] = [
+FAILURES: list[tuple[list[Heard], type[MbusError]]] = [
     ([], MeterSilent),
     ([ASK_5], MeterSilent),
     ([NOISE], AnswerGarbled),
@@ -185,7 +185,7 @@ FAILURES: list[tuple[list[Heard], type[MBusError]]] = [
 
 @pytest.mark.parametrize(("heard", "failure"), FAILURES)
 def test_a_failure_tells_what_was_heard_instead(
-    converse: Converse, heard: list[Heard], failure: type[MBusError]
+    converse: Converse, heard: list[Heard], failure: type[MbusError]
 ) -> None:
     with pytest.raises(failure) as told:
         converse(read_out(5, FrameCount(bit=True), attempts=2), scripted(heard, heard))
@@ -310,7 +310,7 @@ def test_a_meter_lost_at_the_new_baud_rate_brings_the_line_back(converse: Conver
 
 
 def test_a_baud_rate_that_m_bus_does_not_have_is_refused_before_anything_is_sent(converse: Converse) -> None:
-    with pytest.raises(MBusError, match="115200"):
+    with pytest.raises(MbusError, match="115200"):
         converse(commands.switch_baud(5, FrameCount(), old=2400, new=115200, attempts=1), scripted())
 
 

@@ -20,7 +20,7 @@ LONGEST_FRAME = 255 + LONG_OVERHEAD
 T = TypeVar("T")
 
 
-class Bus:
+class MbusMaster:
     """One link to one bus. Not for two dialogues at once.
 
     Args:

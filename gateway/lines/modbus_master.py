@@ -34,7 +34,7 @@ MOST_LESSONS = 16
 Answers = Sequence[tuple[Step, Answer]]
 
 
-class Bus:
+class ModbusMaster:
     """One Modbus line and its only master.
 
     Raises:
