@@ -17,7 +17,7 @@ from simulator.chaos import plan_strikes
 from simulator.check import check_town
 from simulator.conductor import Stage, plant_in, stage
 from simulator.heat import HOUR
-from simulator.office import bill_complete_months, extract_file
+from simulator.office import bill_complete_months, extract_file, import_customers
 from simulator.plan import plan_town
 from simulator.plant import Plant
 from simulator.telling import told_bill, told_day, told_parts
@@ -79,7 +79,7 @@ async def _show(town: Town, plant: Plant, made: Stage, chosen: argparse.Namespac
         async for slot in slots:
             if line := told_day(made, slot):
                 print(line, flush=True)
-    await made.settle()
+    await asyncio.gather(made.settle(), asyncio.to_thread(import_customers, town, plant))
     bills = bill_complete_months(town, plant)
     for month, bill in bills.items():
         print(told_bill(bill, extract_file(plant, month)), flush=True)

@@ -8,7 +8,7 @@ them takes the word of another, so each promise that is broken shows as a differ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,9 +68,9 @@ def check_town(town: Town, outbox: Path, store: Path, bills: Mapping[str, Mappin
         bills: month -> the JSON of `billing run MONTH --json`.
     """
     verdict = Verdict()
-    sent = _outbox_readings(outbox)
+    sent = _book(_outbox_readings(outbox))
     with closing(open_store("sqlite", store, read_only=True)) as readings:
-        stored = list(readings.readings(town.start, town.end + timedelta(hours=1)))
+        stored = _book(readings.readings(town.start, town.end + timedelta(hours=1)))
         conflicts = list(_conflicts(readings, town))
     _check_polled(verdict, allowed_answers(town), sent)
     _check_delivered(verdict, sent, stored)
@@ -86,12 +86,26 @@ def unacknowledged(outbox: Path) -> int:
         return int(database.execute(query).fetchone()[0])
 
 
-def _outbox_readings(path: Path) -> list[Reading]:
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """How often a book names each slot of a meter, and says each reading word for word."""
+
+    slots: Counter[Slot] = field(default_factory=Counter)
+    contents: Counter[str] = field(default_factory=Counter)
+
+
+def _book(readings: Iterable[Reading]) -> _Book:
+    book = _Book()
+    for reading in readings:
+        book.slots[reading.meter, reading.read_at] += 1
+        book.contents[_content(reading)] += 1
+    return book
+
+
+def _outbox_readings(path: Path) -> Iterator[Reading]:
     with closing(open_read_only(path, OUTBOX)) as database:
-        batches = [
-            decode(octets) for (octets,) in database.execute("SELECT octets FROM batches ORDER BY seq")
-        ]
-    return [reading for batch in batches for reading in batch.readings]
+        for (octets,) in database.execute("SELECT octets FROM batches ORDER BY seq"):
+            yield from decode(octets).readings
 
 
 def _conflicts(store: ReadingStore, town: Town) -> Iterator[str]:
@@ -102,9 +116,9 @@ def _conflicts(store: ReadingStore, town: Town) -> Iterator[str]:
             yield from map(_content, claims[1:])
 
 
-def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: Sequence[Reading]) -> None:
+def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: _Book) -> None:
     """P: what the script allows to be answered, and the outbox holds just that."""
-    script, polled = set(allowed), Counter((reading.meter, reading.read_at) for reading in sent)
+    script, polled = set(allowed), sent.slots
     verdict.polled = len(script)
     verdict.lost += verdict.differ("answered, not in the outbox", map(_slot_text, script - polled.keys()))
     verdict.differ("in the outbox against the script", map(_slot_text, polled.keys() - script))
@@ -112,12 +126,11 @@ def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: Sequence[Read
     verdict.doubled += verdict.differ("twice in the outbox", map(_slot_text, twice))
 
 
-def _check_delivered(verdict: Verdict, sent: Sequence[Reading], stored: Sequence[Reading]) -> None:
+def _check_delivered(verdict: Verdict, sent: _Book, stored: _Book) -> None:
     """Lost: sent, not stored as sent. Doubled: stored more than once, or never sent."""
-    verdict.stored = len(stored)
-    left, right = Counter(map(_content, sent)), Counter(map(_content, stored))
-    verdict.lost += verdict.differ("lost", ((left - right).elements()))
-    verdict.doubled += verdict.differ("doubled or changed", ((right - left).elements()))
+    verdict.stored = stored.contents.total()
+    verdict.lost += verdict.differ("lost", (sent.contents - stored.contents).elements())
+    verdict.doubled += verdict.differ("doubled or changed", (stored.contents - sent.contents).elements())
 
 
 def _content(reading: Reading) -> str:

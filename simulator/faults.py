@@ -6,14 +6,15 @@ asks again meets the same fault. No fault covers a boundary that billing needs, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
+from itertools import chain
 from typing import TypeVar
 
 from simulator import modbus_device
-from simulator.chance import between, draw
+from simulator.chance import between, draw, shuffled
 from simulator.heat import HOUR
 from simulator.meters import NO_ADDRESS, Meter
 from simulator.modbus_device import ModbusFault
@@ -82,6 +83,7 @@ SCRIPT = (
     Scripted(FaultKind.COLLISION, slots=1),
     Scripted(FaultKind.LATE, slots=1),
     Scripted(FaultKind.ECHO, slots=1),
+    Scripted(ModbusFault.FOREIGN_FIRST, slots=1),
     Scripted(ModbusFault.SILENT, slots=2),
     Scripted(ModbusFault.CUT_OFF, slots=1),
     Scripted(ModbusFault.GARBLED, slots=1),
@@ -90,11 +92,15 @@ SCRIPT = (
     Scripted(ModbusFault.UNREACHED, slots=1),
     Scripted(ModbusFault.SPLIT, slots=2),
     Scripted(ModbusFault.NOISE, slots=1),
-    Scripted(ModbusFault.FOREIGN_FIRST, slots=1),
 )
-"""Of the Modbus faults only those that strike every request alike and cost no other meter anything."""
+"""Of the Modbus faults only those that strike every request alike and cost no other meter anything.
+
+What fits only some lines of its protocol comes first, so that the rest can make up for it.
+"""
 
 _METERS_PER_SCRIPT = 24
+_BAD_HOURS = 6
+"""A town has so many hours in which faults of several lines begin: their time-outs then pass together."""
 
 Chance = tuple[int, str, str, int]
 """Seed, protocol, kind and turn: what a fault's chance is drawn from."""
@@ -103,17 +109,24 @@ Chance = tuple[int, str, str, int]
 def plan_faults(
     seed: int, meters: Sequence[Meter], slots: Sequence[datetime], boundaries: Collection[datetime]
 ) -> tuple[Fault, ...]:
-    """Deal the script out over meters and slots. A fault for which there is no room is left out."""
+    """Deal the script out over lines, meters and slots. A fault for which there is no room is left out.
+
+    Lines of one protocol get equally many. A line has one fault at a time, and in a bad hour of the town,
+    where it can be so.
+    """
     rounds = -(-len(meters) // _METERS_PER_SCRIPT)
-    faults: list[Fault] = []
+    longest = max(scripted.slots for scripted in SCRIPT)
+    bad_hours = shuffled(_quiet_slots(slots, boundaries, longest), seed, "bad hours")[:_BAD_HOURS]
+    on_line: dict[str, list[Fault]] = {meter.line: [] for meter in meters}
     for scripted in SCRIPT:
         quiet = _quiet_slots(slots, boundaries, scripted.slots)
-        fitting = [meter for meter in meters if _fits(meter, scripted.kind)]
+        fitting = _by_line([meter for meter in meters if _fits(meter, scripted.kind)])
         for turn in range(scripted.times * rounds if fitting else 0):
             chance = (seed, *_name(scripted.kind), turn)
-            meter = fitting[between(0, len(fitting) - 1, *chance, "victim")]
-            faults += _fault(meter, scripted, quiet, faults, chance)
-    return tuple(faults)
+            meter = _victim(fitting, on_line, chance)
+            faults = on_line[meter.line]
+            faults += _fault(meter, scripted, quiet, bad_hours, faults, chance)
+    return tuple(chain.from_iterable(on_line.values()))
 
 
 def fault_finder(faults: Sequence[Fault], kinds: type[Kind]) -> Callable[[Meter, datetime], Kind | None]:
@@ -170,18 +183,45 @@ def _quiet_slots(slots: Sequence[datetime], boundaries: Collection[datetime], le
     ]
 
 
+def _by_line(meters: Sequence[Meter]) -> dict[str, list[Meter]]:
+    by_line: dict[str, list[Meter]] = {}
+    for meter in meters:
+        by_line.setdefault(meter.line, []).append(meter)
+    return by_line
+
+
+def _victim(
+    fitting: Mapping[str, Sequence[Meter]], on_line: Mapping[str, Sequence[Fault]], chance: Chance
+) -> Meter:
+    """A meter of a line that has had no more faults than any other."""
+    fewest = min(len(on_line[line]) for line in fitting)
+    spared = [line for line in fitting if len(on_line[line]) == fewest]
+    meters = fitting[spared[between(0, len(spared) - 1, *chance, "line")]]
+    return meters[between(0, len(meters) - 1, *chance, "victim")]
+
+
 def _fault(
-    meter: Meter, scripted: Scripted, quiet: Sequence[datetime], others: Sequence[Fault], chance: Chance
+    meter: Meter,
+    scripted: Scripted,
+    quiet: Sequence[datetime],
+    bad_hours: Sequence[datetime],
+    on_line: Sequence[Fault],
+    chance: Chance,
 ) -> list[Fault]:
     """The fault, where the meter has no other one; none when there is no room for it."""
     length = scripted.slots * HOUR
-    its_own = [other for other in others if other.meter is meter]
-    free = [
-        slot
-        for slot in quiet
-        if not any(other.first < slot + length and slot < other.after for other in its_own)
-    ]
+    its_own = [other for other in on_line if other.meter is meter]
+    free = _free(bad_hours, length, on_line) or _free(quiet, length, on_line) or _free(quiet, length, its_own)
     if not free:
         return []
     first = free[between(0, len(free) - 1, *chance, "beginning")]
     return [Fault(meter, scripted.kind, first, first + length)]
+
+
+def _free(slots: Sequence[datetime], length: timedelta, others: Sequence[Fault]) -> list[datetime]:
+    """The slots in which a fault of this length may begin without meeting one of these."""
+    return [
+        slot
+        for slot in slots
+        if not any(other.first < slot + length and slot < other.after for other in others)
+    ]

@@ -5,10 +5,10 @@ Registers are cut, never rounded, to the step of their cell, as telegrams.py doe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from gateway.modbus.frames import Framing
 from kaukoluenta.runtime.clock import Clock
@@ -22,8 +22,9 @@ _FRAMINGS = {"tcp": Framing.TCP, "rtu+tcp": Framing.RTU}
 FaultAt = Callable[[Meter, datetime], ModbusFault | None]
 
 
-def image(meter: Meter, instant: datetime) -> dict[int, int]:
-    """All registers of the meter by their addresses on the wire."""
+@lru_cache(maxsize=1024)
+def image(meter: Meter, instant: datetime) -> Mapping[int, int]:
+    """All registers of the meter by their addresses on the wire; one readout asks for them several times."""
     layout, held = _modbus_layout(meter), registers(meter, instant)
     laid = dict(layout.constant)
     laid.update(_words(layout, layout.serial.address, 2, _serial(meter, layout)))

@@ -24,11 +24,12 @@ class Converter:
         self.bus, self.single, self.connections = bus, single, 0
         self._now = now
         self._server: asyncio.Server | None = None
-        self._open: list[asyncio.StreamWriter] = []
+        self._open: list[asyncio.WriteTransport] = []
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the port."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), host, port)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -36,42 +37,59 @@ class Converter:
         """Listen no more, and close what is open."""
         if self._server is not None:
             self._server.close()
-        for writer in self._open:
-            writer.close()
+        for master in self._open:
+            master.close()
         await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def welcome(self, master: asyncio.WriteTransport) -> None:
+        """A master has connected."""
         if self.single and self._open:
-            writer.close()
+            master.close()
             return
         self.connections += 1
-        self._open.append(writer)
-        waiting = bytearray()
-        try:
-            while octets := await reader.read(4096):
-                waiting += octets
-                while request := self.bus.take_request(waiting):
-                    self._send_all(self.bus.hear(request, self._now()), writer)
-        except ConnectionError:
-            pass  # the master went away: the next one may come
-        finally:
-            self._open.remove(writer)
-            writer.close()
+        self._open.append(master)
 
-    def _send_all(self, sendings: list[Sending], writer: asyncio.StreamWriter) -> None:
-        loop = asyncio.get_running_loop()
-        for sending in sendings:
-            if sending.delay_s:
-                loop.call_later(sending.delay_s, self._send, sending, writer)
-            else:
-                self._send(sending, writer)
+    def hear(self, octets: bytearray, master: asyncio.WriteTransport) -> None:
+        """Answer what a master has sent; the octets of whole requests are taken off."""
+        if master not in self._open:
+            return
+        while request := self.bus.take_request(octets):
+            for sending in self.bus.hear(request, self._now()):
+                if sending.delay_s:
+                    asyncio.get_running_loop().call_later(sending.delay_s, self._send, sending, master)
+                else:
+                    self._send(sending, master)
 
-    def _send(self, sending: Sending, asker: asyncio.StreamWriter) -> None:
+    def forget(self, master: asyncio.WriteTransport) -> None:
+        """A connection is gone."""
+        if master in self._open:
+            self._open.remove(master)
+
+    def _send(self, sending: Sending, asker: asyncio.WriteTransport) -> None:
         transparent = self.bus.framing is Framing.RTU
-        for writer in self._open if transparent else [asker]:
-            if writer.is_closing():
+        for master in self._open if transparent else [asker]:
+            if master.is_closing():
                 continue
             if sending.octets:
-                writer.write(sending.octets)
+                master.write(sending.octets)
             else:
-                writer.close()
+                master.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of a master."""
+
+    def __init__(self, converter: Converter) -> None:
+        self._converter, self._waiting = converter, bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._converter.welcome(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._waiting += data
+        self._converter.hear(self._waiting, self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._converter.forget(self._transport)

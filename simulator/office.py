@@ -24,10 +24,14 @@ class OfficeFailed(KaukoluentaError):
     """A command of the office did not do its work."""
 
 
-def bill_complete_months(town: Town, plant: Plant) -> dict[str, Bill]:
-    """Import the customer files, bill each complete month of the town's span, write extract and bill."""
+def import_customers(town: Town, plant: Plant) -> None:
+    """Write the customer files and import them."""
     write_registry_files(town, plant.customer_files)
     _run(plant, {0}, "registry", "import", str(plant.customer_files))
+
+
+def bill_complete_months(town: Town, plant: Plant) -> dict[str, Bill]:
+    """Bill each complete month of the town's span, write extract and bill."""
     return {name: _bill(plant, name) for name in months_within(town.start, town.end)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +60,28 @@ def test_each_meter_has_the_faults_of_its_own_protocol(seed: int, meters: int) -
         assert isinstance(fault.kind, kinds)
         if fault.kind is ModbusFault.FOREIGN_FIRST:
             assert fault.meter.layout.link == "tcp"
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.sampled_from([8, 24, 60]))
+def test_lines_of_one_protocol_get_equally_many_faults(seed: int, meters: int) -> None:
+    town = plan_town(seed, meters)
+    counts = Counter(fault.meter.line for fault in town.faults)
+    for protocol in ("mbus", "modbus"):
+        on_lines = [counts[line.name] for line in town.lines if line.protocol == protocol]
+        assert max(on_lines) - min(on_lines) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_faults_of_several_lines_begin_together_but_a_line_has_one_at_a_time(seed: int) -> None:
+    """Silence costs real time: on several lines at once it costs it once."""
+    faults = plan_town(seed, 24).faults
+    assert len(faults) == 20
+    assert len({fault.first for fault in faults}) <= 8
+    by_line = sorted(faults, key=lambda fault: (fault.meter.line, fault.first))
+    for one, other in pairwise(by_line):
+        assert one.meter.line != other.meter.line or one.after <= other.first
 
 
 def test_a_larger_town_has_more_faults() -> None:
