@@ -15,7 +15,6 @@ from gateway.mbus.security import BLOCK
 from gateway.mbus.telegram import decode_telegram
 from gateway.telegram_view import Json, telegram_json
 
-
 LONGEST_LINE: Final = 1_000_000
 """In characters. A frame has 261 octets at most; a line may hold a stream of them."""
 
