@@ -94,7 +94,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     elif verdict.holds:
         sys.stdout.write(f"{name} holds: its inputs come to the same figures.\n")
     if not verdict.intact:
-        sys.stderr.write(f"{name} was touched after it was made. Restore billing.db from its backup.\n")
+        sys.stderr.write(f"{name} was touched after it was made: see docs/how-to/back-up-and-restore.md.\n")
     for difference in verdict.differences:
         sys.stderr.write(f"{difference}\n")
     return 0 if verdict.holds else 1

@@ -31,5 +31,5 @@ def available(what: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise DatabaseUnavailable(
             f"{what} cannot be used now: {error}.",
-            remedy="Check that the disk has room and that nobody holds it locked, or restore the backup.",
+            remedy="Free the disk, end what locks it, or restore: docs/how-to/back-up-and-restore.md.",
         ) from error

@@ -110,7 +110,7 @@ def _check_version(connection: sqlite3.Connection, path: Path, known: int) -> in
     if version > known:
         raise DatabaseTooNew(
             f"{path} is of schema version {version}; this program knows {known}.",
-            remedy="Start the newer program again, or restore the backup made before the upgrade.",
+            remedy="Start the newer program again, or restore: docs/how-to/back-up-and-restore.md.",
         )
     return version
 
@@ -129,5 +129,5 @@ def _statements(script: str) -> Iterator[str]:
 def _unusable(path: Path, error: Exception) -> ConfigurationInvalid:
     return ConfigurationInvalid(
         f"The database {path} cannot be used: {error}.",
-        remedy="Check the path, its rights and the disk; restore it from the backup if it is damaged.",
+        remedy="Check path, rights and disk; if it is damaged: docs/how-to/back-up-and-restore.md.",
     )
