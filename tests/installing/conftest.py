@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,21 @@ from tests.conftest import REQUIRED
 from tests.installing.machine import Machine, machine
 
 MULTICAL_603 = 0x35
+_PATIENCE_S = 60
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object], str], None]:
+    """Waits until something holds; the test fails with `what` if it does not come true."""
+
+    def wait(holds: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail(f"never came true: {what}")
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,8 @@ _SHIMS = {
         for name in ("systemctl", "docker")
     },
 }
+_LASTING = ("export ", "umask ", ". ")
+"""What a line changes of the shell in which the whole page is followed."""
 _DEBIAN_MOSQUITTO = """\
 persistence true
 persistence_location /var/lib/mosquitto/
@@ -64,14 +66,15 @@ class Machine:
 
         `before` is told the section before each block.
         """
-        commands, printed = 0, ""
+        commands, printed, session = 0, "", ""
         for block in blocks(page):
             before(block.section)
             if block.kind == "toml":
                 name = block.text.partition("\n")[0].removeprefix("# ")
                 (folder / self.here(name)).write_text(self.here(block.text), encoding="utf-8")
             elif block.kind == "sh":
-                printed = self.run(block.text, folder)
+                printed = self.run(session + block.text, folder)
+                session += "".join(line for line in block.text.splitlines(True) if line.startswith(_LASTING))
                 commands += 1
             elif block.kind == "text":
                 compare(self.here(block.text), printed)

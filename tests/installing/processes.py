@@ -18,6 +18,7 @@ class Processes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
@@ -29,6 +30,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
+        self._children[name] = child
         (self._folder / f"{name}.pid").write_text(str(child.pid))
 
     def stop(self, name: str) -> None:
@@ -47,6 +49,8 @@ class Processes:
                 signal.pidfd_send_signal(ended, signal.SIGKILL)
                 raise TimeoutError(f"{name} does not end")
             os.close(ended)
+        if child := self._children.pop(name, None):
+            child.wait()
 
     def runs(self, name: str) -> bool:
         pid_file = self._folder / f"{name}.pid"

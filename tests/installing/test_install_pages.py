@@ -121,6 +121,7 @@ def test_install_on_a_server_back_up_and_restore(server: Machine) -> None:
     assert server.follow(HOW_TO / "install-on-a-server.md", events.before, nowhere) == 10
     extract = server.root / "var/lib/kaukoluenta-office/2026-10.csv"
     assert "S-1;1001;KP-1;" in extract.read_text(encoding="utf-8-sig")
+    assert not [*extract.parents[1].glob("kaukoluenta/[rb]*.db")]  # customers lie in the office's folder only
     assert server.follow(HOW_TO / "back-up-and-restore.md", events.before, nowhere) == 6
     database = server.root / "var/lib/kaukoluenta/collector.db"
     until(lambda: len(readings(database)) == 2, "what came after the copy sent again", server)

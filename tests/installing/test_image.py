@@ -1,0 +1,119 @@
+"""The image: what goes into it, that this installs, and that volumes laid on it belong to the rooms."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.installing.deployed import DEPLOY, clean_environment, mounts, services
+from tests.installing.pages import ROOT
+
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+RULES = [
+    line
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def goes_in(path: str) -> bool:
+    """Whether a file goes into the build: the last rule that fits it or a folder above it decides."""
+    lines = [PurePosixPath(path), *PurePosixPath(path).parents[:-1]]
+    inside = True
+    for rule in RULES:
+        pattern = rule.removeprefix("!")
+        anywhere = pattern.removeprefix("**/")
+        if any(line.match(anywhere) if anywhere != pattern else _fits(line, pattern) for line in lines):
+            inside = rule.startswith("!")
+    return inside
+
+
+def _fits(path: PurePosixPath, pattern: str) -> bool:
+    return len(path.parts) == len(PurePosixPath(pattern).parts) and path.match(pattern)
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return listed.stdout.split() or [str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/*.py")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".env",
+        ".git/config",
+        ".venv/bin/python",
+        "config/gateway.toml",
+        "data/registry.db",
+        "files/customers.csv",
+        "secrets/passwords",
+        "gateway.toml",
+        "registry.db",
+        "some-1.0-py3-none-any.whl",
+        "collector/__pycache__/ingest.pyc",
+        "collector/store/__pycache__/sqlite.pyc",
+    ],
+)
+def test_nothing_of_a_plant_goes_into_the_image(path: str) -> None:
+    assert not goes_in(path)
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "requirements/run.lock", "gateway/profiles/generic.toml"])
+def test_the_program_does(path: str) -> None:
+    assert goes_in(path)
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["config/gateway.toml", "files/customers.csv", "secrets/passwords", ".env", "a.whl"]
+)
+def test_nor_into_a_commit(path: str) -> None:
+    asked = subprocess.run(["git", "check-ignore", "--quiet", "--no-index", path], cwd=ROOT, check=False)
+    assert asked.returncode == 0
+
+
+def test_every_volume_is_laid_on_a_folder_that_the_rooms_own() -> None:
+    (made,) = re.findall(r"install -d -m 0700 -o kaukoluenta -g kaukoluenta (.*)", DOCKERFILE)
+    volumes = {
+        inside
+        for service in services().values()
+        if "build" in service
+        for source, inside, _ in mounts(service)
+        if not source.startswith("./")
+    }
+    assert volumes == set(made.split())
+    assert "useradd --uid 10001 --gid 10001" in DOCKERFILE
+    assert "\nUSER 10001:10001\n" in DOCKERFILE
+
+
+def test_what_goes_in_installs_and_runs(tmp_path: Path) -> None:
+    context, installed = tmp_path / "context", tmp_path / "installed"
+    for path in filter(goes_in, tracked()):
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, context / path)
+    build = "import hatchling.build as build; print(build.build_wheel('.'))"
+    built = subprocess.run(
+        [sys.executable, "-c", build], cwd=context, capture_output=True, text=True, check=True
+    )
+    with zipfile.ZipFile(context / built.stdout.split()[-1]) as wheel:
+        wheel.extractall(installed)
+    script = "import sys; sys.path.insert(0, '.'); import gateway; print(gateway.__file__)"
+    commands = [["-c", script], *(["-m", room, "--help"] for room in ("gateway", "dashboards", "registry"))]
+    for command in commands:
+        environment = clean_environment() | {"PYTHONPATH": str(installed)}
+        ran = subprocess.run(
+            [sys.executable, *command],
+            cwd=installed,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.startswith((str(installed), f".{os.sep}", "usage:"))
