@@ -56,11 +56,6 @@ def local_iso(instant: datetime) -> str:
     return instant.astimezone(HELSINKI).isoformat()
 
 
-def is_midnight(instant: datetime) -> bool:
-    """Whether a local day begins at that instant."""
-    return instant.astimezone(HELSINKI).time() == time()
-
-
 def age_text(age: timedelta, day_unit: str) -> str:
     """`14 min`, `3 h 12 min`, `5 vrk 2 h`. Whole minutes, cut; what lies ahead is 0 min."""
     minutes = max(0, age // timedelta(minutes=1))

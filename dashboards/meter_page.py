@@ -95,22 +95,14 @@ def _panels(history: History, words: Language) -> Iterator[dict[str, Any]]:
 
 
 def _title(panel: Panel, history: History, words: Language) -> str:
-    if panel.key != ENERGY_USE:
-        return words.text(f"panel.{panel.key}")
-    hourly = history.step == _HOUR
-    return (
-        words.text("panel.energy_use_hourly")
-        if hourly
-        else words.text("panel.energy_use_stepwise", step=words.step(history.step))
-    )
+    said = (panel.title_hourly if history.step == _HOUR else None) or panel.title
+    return said.in_language(words.code).format(step=words.step(history.step))
 
 
 def _unit_note(panel: Panel, column: Column, history: History, words: Language) -> str:
+    note = (panel.note_hourly if history.step == _HOUR else None) or panel.note
     unit = unit_sign(column.unit)
-    if panel.key != ENERGY_USE:
-        return unit
-    note = "panel.energy_use_note" if history.step == _HOUR else "panel.energy_use_note_stepwise"
-    return f"{unit}, {words.text(note)}"
+    return f"{unit}, {note.in_language(words.code)}" if note else unit
 
 
 def _summary(columns: list[Column], history: History, words: Language) -> str:

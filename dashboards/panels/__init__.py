@@ -23,13 +23,32 @@ class Series(Table):
     dash: tuple[int, ...] = ()
 
 
+class Words(Table):
+    """One saying in every language that the pages speak."""
+
+    fi: str
+    sv: str
+    en: str
+
+    def in_language(self, code: str) -> str:
+        return str(getattr(self, code))
+
+
 class Panel(Table):
-    """A panel's file. Its `key` is the file's name, and `panel.KEY` its title in texts/."""
+    """A panel's file. Its `key` is the file's name.
+
+    `title`, and `note` behind the unit, may say `{step}`, the time from one slot to the next; where slots are
+    hourly, `title_hourly` and `note_hourly` stand for them.
+    """
 
     key: str
     order: int
     style: Literal["bars", "lines"]
     series: Annotated[tuple[Series, ...], Field(min_length=1)]
+    title: Words
+    title_hourly: Words | None = None
+    note: Words | None = None
+    note_hourly: Words | None = None
 
 
 @cache

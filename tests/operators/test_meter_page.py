@@ -122,7 +122,7 @@ def test_a_meter_read_every_quarter_is_shown_by_the_quarter(office, pages):
     for quarter in range(9):
         office.read(meter, quarter / 4, energy=f"{100 - quarter} kWh")
     said = text_of(pages.get(f"/meter/{meter}?range=24h").text)
-    assert "Energian käyttö lukuvälissä (15 min) kWh, väli merkitty alkuhetkellään" in said
+    assert "Energiankäyttö lukuvälillä (15 min) kWh, väli merkitty alkuhetkellään" in said
     assert "Tiedossa 8 / 9 väliä, niissä yhteensä 8 kWh" in said
 
 
@@ -141,7 +141,7 @@ def test_the_file_holds_the_range_with_exact_values_reasons_and_local_instants(v
     answer = pages.get(f"{GOOD}/readings.csv?range=24h&lang=fi")
     assert answer.headers["content-disposition"] == 'attachment; filename="KAM-69183621.csv"'
     heading, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";")
-    assert heading[:3] == ["Aika", "Energian käyttö kWh", "Energia kWh"]
+    assert heading[:3] == ["Aika", "Energiankäyttö kWh", "Energia kWh"]
     assert rows[0][:3] == ["2026-10-19T13:00:00+03:00", "2,5", "12287,5"]
     by_instant = {row[0]: row for row in rows}
     assert by_instant["2026-10-20T07:00:00+03:00"][1:] == [
@@ -181,7 +181,7 @@ def test_a_meter_read_once_a_day_is_shown_by_local_days(office, pages):
         office.read(meter, hours_ago, energy=f"{1000 - days * 24} kWh")
     page = pages.get(f"/meter/{meter}?range=7d").text
     said = text_of(page)
-    assert "Energian käyttö lukuvälissä (1 vrk) kWh, väli merkitty alkuhetkellään" in said
+    assert "Energiankäyttö lukuvälillä (1 vrk) kWh, väli merkitty alkuhetkellään" in said
     assert "Tiedossa 3 / 3 väliä, niissä yhteensä 72 kWh" in said
     assert "Aikaväliltä ei puutu lukemia." in said
     assert "100,0 %" in text_of(pages.get("/").text)

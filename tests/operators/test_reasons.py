@@ -58,7 +58,7 @@ SAID = [
     (NOT_RUNNING,                                            "Yhdyskäytävä ei ollut käynnissä"),
     (NOT_IN_TIME,                                            "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
     (NOT_ASKED,                                              "Yhdyskäytävä ei ehtinyt lukea ajoissa"),
-    (TOO_LATE,                                               "Vastaus tuli lukuajan jälkeen"),
+    (TOO_LATE,                                               "Vastaus tuli lukuikkunan jälkeen"),
     (spared(4),       "Jätetty väliin pariston säästämiseksi (luentoja vuorokaudessa enintään 4)"),
     ("KAM-00000009 answers instead",                         "Toinen mittari vastasi: KAM-00000009"),
     ("a meter with serial number 69183622 answers instead",  "Toinen mittari vastasi: 69183622"),

@@ -55,7 +55,6 @@ def computed_keys() -> set[str]:
         *(f"doubt.{(doubt.name or '').lower()}" for doubt in Quality),
         *(f"register.{quantity}" for quantity in QUANTITIES),
         *(f"column.{column.key}" for column in COLUMNS),
-        *(f"panel.{panel.key}" for panel in panels() if panel.key != "energy_use"),
         *(f"range.{name}" for name in ("24h", "7d", "30d", "all")),
         *(f"reading.{state}" for state in ("present", "missing", "spared", "disputed")),
         *(f"band.{band}" for band in ("good", "fair", "poor")),
