@@ -6,7 +6,7 @@ Europe/Helsinki, with their offset on the two days of the year on which an hour 
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
