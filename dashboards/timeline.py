@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
+from collector.store import same_amount
 from kaukoluenta.quantities import Amount, UnitError, convert
 from kaukoluenta.reading import Reading, Source
 from kaukoluenta.slots import slots
@@ -118,11 +119,4 @@ def _chosen(claims: list[Reading]) -> tuple[Reading, bool]:
     """Of readings at one instant, the live one or the first; and whether their energies differ."""
     live = [claim for claim in claims if claim.source is Source.LIVE]
     energies = [energy for claim in claims if (energy := _energy(claim))]
-    return (live or claims)[0], any(not _same(energies[0], other) for other in energies[1:])
-
-
-def _same(one: Amount, other: Amount) -> bool:
-    try:
-        return convert(other, one.unit).value == one.value
-    except UnitError:
-        return False
+    return (live or claims)[0], any(not same_amount(energies[0], other) for other in energies[1:])
