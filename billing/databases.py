@@ -15,9 +15,9 @@ from collector.store import ReadingStore
 from collector.store.backends import open_store
 from kaukoluenta.runtime.clock import open_clock
 from kaukoluenta.runtime.data_folder import database_path
-from kaukoluenta.runtime.database import open_database
+from kaukoluenta.runtime.database import available, open_database
 from kaukoluenta.runtime.settings import load_settings
-from registry.database import available, open_registry
+from registry.database import open_registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,9 @@ def _show(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _registry(arguments: argparse.Namespace) -> Iterator[sqlite3.Connection]:
     from kaukoluenta.runtime.data_folder import database_path
+    from kaukoluenta.runtime.database import available
     from kaukoluenta.runtime.settings import load_settings
-    from registry.database import available, open_registry
+    from registry.database import open_registry
     from registry.settings import RegistrySettings
 
     settings = load_settings(RegistrySettings, arguments.config)

@@ -12,13 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from kaukoluenta.errors import ConfigurationInvalid
+from kaukoluenta.errors import ConfigurationInvalid, KaukoluentaError
 
 _BUSY_TIMEOUT_S = 30.0
 
 
 class DatabaseTooNew(ConfigurationInvalid):
     """A database that a newer version has written."""
+
+
+class DatabaseUnavailable(KaukoluentaError):
+    """A database that was opened and cannot be used: full, locked or damaged. Nothing was written."""
 
 
 def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
@@ -58,6 +62,18 @@ def open_read_only(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, error) from None
     return connection
+
+
+@contextmanager
+def available(what: str) -> Iterator[None]:
+    """Turn the database's errors into DatabaseUnavailable. They name tables and files, never a value."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(
+            f"{what} cannot be used now: {error}.",
+            remedy="Free the disk, end what locks it, or restore: docs/how-to/back-up-and-restore.md.",
+        ) from error
 
 
 @contextmanager
