@@ -91,6 +91,8 @@ def test_a_copy_is_one_file_for_its_owner_and_opens_as_the_database_does(tmp_pat
     assert [path.name for path in made.iterdir()] == ["collector.db"]
     assert (made / "collector.db").stat().st_mode & 0o777 == 0o600
     assert made.stat().st_mode & 0o777 == 0o700
+    with closing(sqlite3.connect(made / "collector.db")) as looked_at:
+        assert looked_at.execute("PRAGMA journal_mode").fetchone() == ("delete",)  # no log will lie beside it
     with closing(open_database(made / "collector.db", MIGRATIONS)) as opened:
         assert opened.execute("PRAGMA user_version").fetchone() == (1,)
 
