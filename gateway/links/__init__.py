@@ -123,10 +123,12 @@ def _taken_apart(url: str) -> LinkAddress:
     latency_s = options.pop("latency_s", None)
     if options:
         raise ValueError(f"unknown option {', '.join(options)}")
+    host = parts.hostname or ""
+    host.encode("idna")  # no name of a host: empty or too long between its dots
     return LinkAddress(
         url,
         parts.scheme,
-        parts.hostname or "",
+        host,
         parts.port or 0,
         parts.path,
         int(baud),

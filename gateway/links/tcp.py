@@ -44,7 +44,7 @@ class TcpLink:
         except TimeoutError:
             raise line_down(address, f"no connection within {CONNECT_TIMEOUT_S:g} s") from None
         except OSError as error:
-            raise line_down(address, os.strerror(error.errno) if error.errno else str(error)) from None
+            raise line_down(address, _why(error)) from None
 
     async def send(self, octets: bytes) -> None:
         if self._connection.transport is None:
@@ -130,3 +130,10 @@ class _Connection(asyncio.BufferedProtocol):
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+def _why(error: OSError) -> str:
+    """In the system's words. A name that cannot be resolved has a number of its own, below zero."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

@@ -87,6 +87,7 @@ def _rtu_over_tcp(parts: SplitResult) -> TcpLink:
 def _over_tcp(parts: SplitResult, framing: Framing, port: int) -> TcpLink:
     if not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("a host and a port, nothing else")
+    parts.hostname.encode("idna")  # no name of a host: empty or too long between its dots
     return TcpLink(framing, parts.hostname, port)
 
 

@@ -37,6 +37,7 @@ def test_a_link_is_what_it_says(text: str, link: TcpLink | SerialLink) -> None:
 
 NO_LINKS = [
     "tcp://",
+    "tcp://boiler..house:502",
     "tcp://host:port",
     "tcp://host:502/path",
     "tcp://host:502?baud=9600",

@@ -38,6 +38,7 @@ def test_a_url_says_where_and_how_fast() -> None:
         ("tcp://192.0.2.10", "host and port are needed"),
         ("tcp://192.0.2.10:x", "cannot be used"),
         ("tcp://h:99999", "cannot be used"),
+        ("tcp://boiler..house:10001", "cannot be used"),
         ("serial://?baud=2400", "the device is needed"),
         ("serial:///dev/ttyUSB0?baud=fast", "cannot be used"),
         ("serial:///dev/ttyUSB0?baud=", "cannot be used"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -55,6 +56,21 @@ def test_a_converter_that_is_not_there_is_a_line_down() -> None:
         with pytest.raises(LineDown, match="line down: Connection refused"):
             await MbusLine(line_settings).read(line_settings.meter[0], attempts=1)
 
+    asyncio.run(story())
+
+
+def test_a_name_that_nobody_knows_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def story() -> None:
+        line_settings = settings(
+            FakeBus(), link="tcp://boiler.invalid:1", meter=[MeterSettings(id="KAM-1", address=1)]
+        )
+        with pytest.raises(LineDown, match="line down: Name or service not known"):
+            await MbusLine(line_settings).read(line_settings.meter[0], attempts=1)
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no question leaves this machine
     asyncio.run(story())
 
 
