@@ -14,7 +14,7 @@ from kaukoluenta.runtime.command import run_command
 from simulator.broker import BROKERS
 from simulator.bus import run_town
 from simulator.chaos import plan_strikes
-from simulator.check import check_town
+from simulator.check import check_town, read_books
 from simulator.conductor import Stage, plant_in, stage
 from simulator.heat import HOUR
 from simulator.office import bill_complete_months, extract_file, import_customers
@@ -80,10 +80,13 @@ async def _show(town: Town, plant: Plant, made: Stage, chosen: argparse.Namespac
             if line := told_day(made, slot):
                 print(line, flush=True)
     await asyncio.gather(made.settle(), asyncio.to_thread(import_customers, town, plant))
-    bills = bill_complete_months(town, plant)
+    books, bills = await asyncio.gather(
+        asyncio.to_thread(read_books, town, plant.gateway_database, plant.data / "collector.db"),
+        asyncio.to_thread(bill_complete_months, town, plant),
+    )
     for month, bill in bills.items():
         print(told_bill(bill, extract_file(plant, month)), flush=True)
-    verdict = check_town(town, plant.gateway_database, plant.data / "collector.db", bills)
+    verdict = check_town(town, books, bills)
     print("\n".join([*verdict.differences, str(verdict)]), flush=True)
     if not chosen.headless:
         await _stay(made)

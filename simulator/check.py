@@ -8,7 +8,7 @@ them takes the word of another, so each promise that is broken shows as a differ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -60,21 +60,41 @@ class Verdict:
         return len(found)
 
 
-def check_town(town: Town, outbox: Path, store: Path, bills: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    """Compare the books of a town whose clock has come to its end.
+@dataclass(frozen=True, slots=True)
+class Book:
+    """How often a book names each slot of a meter, and says each reading word for word."""
 
-    Args:
-        outbox, store: databases of the gateway and the collector.
-        bills: month -> the JSON of `billing run MONTH --json`.
-    """
-    verdict = Verdict()
-    sent = _book(_outbox_readings(outbox))
+    slots: Counter[Slot] = field(default_factory=Counter)
+    contents: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the gateway sent and what the collector stored; `conflicts` is what else the store was told."""
+
+    sent: Book
+    stored: Book
+    conflicts: Sequence[str]
+
+
+def read_books(town: Town, outbox: Path, store: Path) -> Books:
+    """Read the databases of the gateway and the collector, when the town's clock has come to its end."""
     with closing(open_store("sqlite", store, read_only=True)) as readings:
         stored = _book(readings.readings(town.start, town.end + timedelta(hours=1)))
         conflicts = list(_conflicts(readings, town))
-    _check_polled(verdict, allowed_answers(town), sent)
-    _check_delivered(verdict, sent, stored)
-    verdict.doubled += verdict.differ("conflict in the store", conflicts)
+    return Books(_book(_outbox_readings(outbox)), stored, conflicts)
+
+
+def check_town(town: Town, books: Books, bills: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    """Compare the books with each other, and with the ledger.
+
+    Args:
+        bills: month -> the JSON of `billing run MONTH --json`.
+    """
+    verdict = Verdict()
+    _check_polled(verdict, allowed_answers(town), books.sent)
+    _check_delivered(verdict, books.sent, books.stored)
+    verdict.doubled += verdict.differ("conflict in the store", books.conflicts)
     _check_energy(verdict, town, bills)
     return verdict
 
@@ -86,16 +106,8 @@ def unacknowledged(outbox: Path) -> int:
         return int(database.execute(query).fetchone()[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """How often a book names each slot of a meter, and says each reading word for word."""
-
-    slots: Counter[Slot] = field(default_factory=Counter)
-    contents: Counter[str] = field(default_factory=Counter)
-
-
-def _book(readings: Iterable[Reading]) -> _Book:
-    book = _Book()
+def _book(readings: Iterable[Reading]) -> Book:
+    book = Book()
     for reading in readings:
         book.slots[reading.meter, reading.read_at] += 1
         book.contents[_content(reading)] += 1
@@ -116,7 +128,7 @@ def _conflicts(store: ReadingStore, town: Town) -> Iterator[str]:
             yield from map(_content, claims[1:])
 
 
-def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: _Book) -> None:
+def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: Book) -> None:
     """P: what the script allows to be answered, and the outbox holds just that."""
     script, polled = set(allowed), sent.slots
     verdict.polled = len(script)
@@ -126,7 +138,7 @@ def _check_polled(verdict: Verdict, allowed: Iterable[Slot], sent: _Book) -> Non
     verdict.doubled += verdict.differ("twice in the outbox", map(_slot_text, twice))
 
 
-def _check_delivered(verdict: Verdict, sent: _Book, stored: _Book) -> None:
+def _check_delivered(verdict: Verdict, sent: Book, stored: Book) -> None:
     """Lost: sent, not stored as sent. Doubled: stored more than once, or never sent."""
     verdict.stored = stored.contents.total()
     verdict.lost += verdict.differ("lost", (sent.contents - stored.contents).elements())

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from simulator.check import check_town
+from simulator.check import check_town, read_books
 
 MONTH = "2026-10"
 SOME_READING = "SELECT span, meter, read_at, source FROM reading ORDER BY read_at, meter LIMIT 1 OFFSET 50"
@@ -26,7 +26,8 @@ def verdict(copy_of_town, plan):
         bill = json.loads((copy_of_town / f"bill-{MONTH}.json").read_text())
         if falsify_bill:
             falsify_bill(bill)
-        return check_town(plan, data / "gateway-town-1.db", data / "collector.db", {MONTH: bill})
+        books = read_books(plan, data / "gateway-town-1.db", data / "collector.db")
+        return check_town(plan, books, {MONTH: bill})
 
     return check
 
@@ -104,5 +105,5 @@ def test_a_refused_row_is_no_success(verdict):
 
 def test_a_span_without_a_complete_month_is_no_success(plan, plain_town):
     data = plain_town.folder / "data"
-    found = check_town(plan, data / "gateway-town-1.db", data / "collector.db", {})
+    found = check_town(plan, read_books(plan, data / "gateway-town-1.db", data / "collector.db"), {})
     assert not found.energy_conserved
