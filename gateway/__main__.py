@@ -61,6 +61,12 @@ def _add_scan(verbs: Any) -> None:
     scan.add_argument("--hex-digits", action="store_true", help="serial numbers may hold A to E")
     scan.add_argument("--attempts", type=_from(1, 10), default=1, help="how often to ask the silent (1)")
     scan.add_argument(
+        "--maker",
+        type=_maker,
+        metavar="KAM",
+        help="the letters on all plates of a Modbus line: no register says them",
+    )
+    scan.add_argument(
         "--out",
         type=Path,
         metavar="FILE.toml",
@@ -137,6 +143,13 @@ def _from(least: int, most: int) -> Any:
     return number
 
 
+def _maker(text: str) -> str:
+    """Three letters, for argparse."""
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise argparse.ArgumentTypeError(f"{text} is not three capital letters")
+    return text
+
+
 def _offset(text: str) -> timedelta:
     """`+02:00`, for argparse."""
     match = re.fullmatch(r"\+(0\d|1[0-4]):([0-5]\d)", text)
@@ -178,7 +191,6 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _scan(chosen: argparse.Namespace) -> int:
-    from gateway.commissioning.scan_line import scan_line
     from gateway.commissioning.target import line_of_config, line_of_link
 
     if chosen.link and chosen.line:
@@ -187,13 +199,19 @@ def _scan(chosen: argparse.Namespace) -> int:
         line, meters = line_of_link(chosen.link), None
     else:
         line, meters = line_of_config(chosen.config, chosen.line)
+    asked, out = chosen.secondary or chosen.addresses, chosen.out or meters
+    if line.protocol == "modbus":
+        from gateway.commissioning.modbus_scan_line import scan_modbus_line
+
+        return scan_modbus_line(
+            line, asked, out, maker=chosen.maker, attempts=chosen.attempts, as_json=chosen.json
+        )
+    from gateway.commissioning.scan_line import scan_line
+
+    if chosen.maker:
+        raise UsageError("--maker is for Modbus.", remedy="An M-Bus meter says its maker itself.")
     return scan_line(
-        line,
-        chosen.secondary or chosen.addresses,
-        chosen.out or meters,
-        attempts=chosen.attempts,
-        hex_digits=chosen.hex_digits,
-        as_json=chosen.json,
+        line, asked, out, attempts=chosen.attempts, hex_digits=chosen.hex_digits, as_json=chosen.json
     )
 
 

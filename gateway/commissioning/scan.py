@@ -36,7 +36,8 @@ _SPAN = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 class ScanRow:
     """What one address, or one mask of secondary addresses, answered.
 
-    `meter` is absent when nobody could be identified; `profile` when only the generic one reads it.
+    `meter` is absent when nobody could be identified; `profile` when only the generic one reads it. `model`
+    is what that is for. `has_to_be_told`: the meter does not say which profile reads it, as on Modbus.
     `final`: nothing narrower is going to be asked, so a collision stays one.
     """
 
@@ -49,6 +50,8 @@ class ScanRow:
     medium: int | None = None
     medium_text: str = ""
     profile: str | None = None
+    model: str = ""
+    has_to_be_told: bool = False
     note: str = ""
     final: bool = True
 
@@ -144,7 +147,8 @@ def _decoded(asked: str, answer: LongFrame, profiles: Mapping[str, MbusProfile])
 def _identified(
     asked: str, telegram: Telegram, identity: Identity, profiles: Mapping[str, MbusProfile]
 ) -> ScanRow:
-    profile = profile_for(identity, None, profiles).name
+    profile = profile_for(identity, None, profiles)
+    is_known = profile.name != GENERIC
     return ScanRow(
         asked,
         "decoded",
@@ -154,8 +158,9 @@ def _identified(
         identity.version,
         identity.medium,
         identity.medium_text,
-        None if profile == GENERIC else profile,
-        "encrypted: needs its key_file" if telegram.outcome == "encrypted_no_key" else "",
+        profile.name if is_known else None,
+        profile.file.model if is_known else "",
+        note="encrypted: needs its key_file" if telegram.outcome == "encrypted_no_key" else "",
     )
 
 

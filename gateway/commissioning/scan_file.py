@@ -6,20 +6,18 @@ own `[scan]` table. The file is replaced as a whole after every step, so a scan 
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gateway.commissioning.scan import ScanRow
-from gateway.lines.mbus_profile import shipped_profiles
 from gateway.meters_file import ScanTable, load_meters_file
 from gateway.settings import MeterSettings
 from kaukoluenta.errors import ConfigurationInvalid
 
-_HEAD = (
-    "# Meters of an M-Bus line, found by `kaukoluenta gateway scan`. Edit and commit it: a scan only adds.\n"
-)
+_HEAD = "# Meters of a line, found by `kaukoluenta gateway scan`. Edit and commit it: a scan only adds.\n"
 _SCAN_TABLE = re.compile(
     r'^\[scan\][^\n]*\n(?:\s*\w+\s*=\s*(?:\[[^\]]*\]|"[^"\n]*")[^\n]*\n?)*', re.MULTILINE
 )
@@ -49,6 +47,11 @@ class ScanFile:
         return self._scan.pending if self._scan.asked == asked else ()
 
     @property
+    def listed(self) -> tuple[MeterSettings, ...]:
+        """The meters that the config or this file lists."""
+        return tuple(self._listed)
+
+    @property
     def is_clear(self) -> bool:
         """Meters are listed, and the scan met nobody who cannot be read."""
         return bool(self._listed) and not self._scan.collision + self._scan.answered
@@ -62,14 +65,15 @@ class ScanFile:
         self._scan = _noted(self._scan, row, left)
         if row.state != "decoded":
             return ""
-        if row.meter is None:
-            self._append(_unnamed(row))
-            return ""
-        address = row.address or None  # 0 is no address of its own: such a meter is selected by its id
-        if same := [meter for meter in self._listed if meter.id == row.meter]:
+        # 0 is no address of its own on M-Bus: such a meter is selected by its id
+        address = row.address if row.has_to_be_told else row.address or None
+        if same := [meter for meter in self._listed if _is_same(meter, row, address)]:
             return _otherwise(same[0], address)
-        if there := [meter for meter in self._listed if address and meter.address == address]:
+        if there := [meter for meter in self._listed if address is not None and meter.address == address]:
             return f"not listed: the config has {there[0].id} at this address"
+        if row.meter is None:
+            self._append(_unnamed(row, address))
+            return ""
         self._listed.append(MeterSettings(id=row.meter, address=address))
         self._append(_meter(row, address))
         return ""
@@ -106,21 +110,36 @@ def _otherwise(meter: MeterSettings, address: int | None) -> str:
     return "listed " + ("without address" if meter.address is None else f"with address {meter.address}")
 
 
+def _is_same(meter: MeterSettings, row: ScanRow, address: int | None) -> bool:
+    """Whether a listed meter is the one of this row; one that could not be named, by address and number."""
+    if row.meter or address is None:
+        return meter.id == row.meter
+    return meter.address == address and meter.id.partition("-")[2] == row.number
+
+
 def _meter(row: ScanRow, address: int | None) -> str:
-    addressed = "" if address is None else f"address = {address}\n"
-    return f'[[meter]] # {_about(row)}\nid = "{row.meter}"\n{addressed}'
+    return f'[[meter]] # {_about(row)}\nid = "{row.meter}"\n' + "".join(_keys(row, address))
 
 
-def _unnamed(row: ScanRow) -> str:
-    """A meter whose telegram does not say all that its id needs: the person has to."""
-    what = f"{_about(row)}: write its three letters from the plate"
-    address = "" if row.address is None else f"# address = {row.address}\n"
-    return f'# [[meter]] # {what}\n# id = "...-{row.number}"\n{address}'
+def _unnamed(row: ScanRow, address: int | None) -> str:
+    """A meter that does not say all that its id needs, or that several profiles fit: the person has to."""
+    lacking = "three letters" if row.number else "id"
+    what = f"{_about(row)}: write its {lacking} from the plate"
+    keys = "".join(f"# {key}" for key in _keys(row, address))
+    return f'# [[meter]] # {what}\n# id = "...-{row.number or "..."}"\n{keys}'
+
+
+def _keys(row: ScanRow, address: int | None) -> Iterator[str]:
+    """What the list says of a meter besides its id, a line each."""
+    if address is not None:
+        yield f"address = {address}\n"
+    if row.has_to_be_told:
+        yield f"profile = {json.dumps(row.profile or '...', ensure_ascii=False)}\n"
 
 
 def _about(row: ScanRow) -> str:
     """What it is, for whoever reads the file."""
-    model = shipped_profiles()[row.profile].file.model if row.profile else "no profile of its own"
+    model = row.model or ("" if row.has_to_be_told else "no profile of its own")
     version = "" if row.version is None else f"version {row.version:02X}h"
     return ", ".join(part for part in (row.medium_text, version, model, row.note) if part)
 

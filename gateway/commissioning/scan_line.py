@@ -41,12 +41,6 @@ def scan_line(
     Raises:
         UsageError: no such addresses. ConfigurationInvalid: the file. LineDown: the link.
     """
-    if line.protocol == "modbus":
-        from gateway.commissioning.modbus_scan import (
-            scan_modbus_line,  # imports pymodbus, which is slow to start
-        )
-
-        return scan_modbus_line(line, asked, as_json=as_json)
     file = ScanFile(out, line.meter) if out else None
     walk = _walk(file, asked, attempts, hex_digits)
     rows = _Rows(as_json)

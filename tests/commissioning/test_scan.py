@@ -250,6 +250,17 @@ def test_a_meter_that_cannot_be_named_is_left_to_the_person(
     assert [meter.id for meter in load_meters_file(found).meter] == ["KLU-00000017"]
 
 
+def test_a_meter_that_cannot_be_named_is_not_left_to_the_person_twice(
+    bench: Bench, link: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.meters[0].identity = bench_meter("69183621", maker="[[]").identity
+    found = tmp_path / "line.toml"
+    found.write_text('[[meter]]\nid = "KAM-69183621"\naddress = 2\n')
+    scan("--link", link, "--addresses", "2-2", "--json", "--out", str(found))
+    assert rows(capsys.readouterr().out)[0]["note"] is None
+    assert "..." not in found.read_text()
+
+
 def test_nobody_on_the_line_is_a_problem_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     with on_tcp(Bench()) as link:
         assert scan("--link", link, "--addresses", "1-2") == 1
