@@ -108,12 +108,22 @@ def _add_write(verbs: Any) -> None:
     order.add_argument(
         "--application-reset",
         nargs="?",
-        type=lambda text: int(text, 16),
+        type=_subcode,
         const=-1,
         metavar="SUBCODE",
         help="back to the first telegram; subcode in hexadecimal",
     )
     write.add_argument("--yes-write", metavar="METER", help="the meter's id once more: yes, write")
+
+
+def _subcode(text: str) -> int:
+    try:
+        code = int(text, 16)
+    except ValueError:
+        code = -1
+    if not 0 <= code <= 0xFF:
+        raise argparse.ArgumentTypeError("a subcode is 00 to FF, in hexadecimal")
+    return code
 
 
 def _add_line(verb: argparse.ArgumentParser) -> None:

@@ -74,14 +74,14 @@ class LinePoller:
 
     async def do_next_slot(self) -> None:
         """Wait for the next slot and do it; name what was skipped on the way."""
-        if self._clock.now() < EARLIEST:
+        while self._clock.now() < EARLIEST:
             log.error("clock not set %s", fields(line=self._settings.name, remedy="set the system's clock"))
             await self._clock.sleep_until(EARLIEST)
         due = next_due(self._last, self._clock.now(), self._table.every, self._table.window)
         await self._skip(due.skipped)
         await self._clock.sleep_until(due.slot + self._delay)
-        if self._clock.now() > due.slot + self._table.window:
-            return  # the clock was set forward: another slot is due now
+        if not due.slot + self._delay <= self._clock.now() <= due.slot + self._table.window:
+            return  # the clock was set meanwhile: another slot is due now
         outcome = await self._ask_all(due.slot)
         self._last = due.slot
         if not is_set_back(due.slot, self._latest):

@@ -37,6 +37,11 @@ def refuse_twice(what: str, names: Sequence[object]) -> None:
         raise ValueError(f"{what} {twice[0]} is there twice")
 
 
+def plate_of(meter: MeterId) -> str:
+    """A meter's id with all eight digits: KAM-42 and KAM-00000042 are one meter."""
+    return f"{meter[:4]}{meter[4:].zfill(8)}"
+
+
 _NO_METERS_ADDRESS = (251, 252, 253, 255)
 """Reserved, the selected meter, all at once without an answer (EN 13757-2). 254 is a line's only meter."""
 
@@ -136,7 +141,7 @@ class GatewaySettings(ProcessSettings, env_prefix="KAUKOLUENTA_GATEWAY__"):
     def _fits_together(self) -> GatewaySettings:
         refuse_twice("line", [line.name for line in self.line])
         refuse_twice("link (a line has one master)", [line.link for line in self.line])
-        refuse_twice("meter", [meter for meters in self.meters().values() for meter in meters])
+        refuse_twice("meter", [plate_of(meter) for meters in self.meters().values() for meter in meters])
         if self.gateway.every <= timedelta(0) or timedelta(days=1) % self.gateway.every:
             raise ValueError("[gateway] every must divide a day: 5m, 15m, 1h, 1d")
         if self.gateway.window > self.gateway.every or self.gateway.spread > self.gateway.window:

@@ -16,6 +16,7 @@ from gateway.lines.mbus_line import secondary_of
 from gateway.lines.mbus_master import MbusMaster
 from gateway.links import link_address, link_to
 from gateway.mbus.commands import BaudNotChanged
+from gateway.mbus.dialogue import Dialogue
 from gateway.mbus.errors import MbusError
 from gateway.readout import ReadFailed
 from kaukoluenta.errors import KaukoluentaError, UsageError
@@ -39,7 +40,7 @@ def write_meter(target: Target, order: Order, confirmation: str | None, *, as_js
     try:
         proof = asyncio.run(_carry_out(target, order))
     except (NotWritten, ReadFailed) as failure:
-        log.error("not written %s", fields(meter=meter, order=order.told(), reason=failure.problem))
+        log.error("no proof of writing %s", fields(meter=meter, order=order.told(), reason=failure.problem))
         return _failed(meter, order, failure, as_json)
     log.info("written %s", fields(meter=meter, line=target.line.name, order=order.told(), proof=proof))
     if as_json:
@@ -53,6 +54,11 @@ def _check(target: Target, order: Order) -> None:
     """Raise UsageError where the order cannot end well."""
     if target.line.protocol != "mbus":
         raise UsageError("Only M-Bus meters are written to.", remedy="Use the maker's own tool.")
+    if "F" in target.meter.id.partition("-")[2].upper():
+        raise UsageError(
+            f"{target.meter.id} may be several meters: F stands for any digit.",
+            remedy="Write all its digits.",
+        )
     if isinstance(order, SetBaud) and link_address(target.line.link).scheme == "tcp":
         raise UsageError(
             "A TCP converter keeps its own speed: nobody could speak to the meter afterwards.",
@@ -86,14 +92,25 @@ async def _carry_out(target: Target, order: Order) -> str:
     master = MbusMaster(link_to(line.link), line.timeout_s)
     try:
         here = await master.perform(arrive(secondary_of(meter), meter.address, attempts=target.attempts))
-        await master.perform(order.write(here, target.clock.now()))
+        await _write(master, order.write(here, target.clock.now()))
         return await master.perform(order.prove(here, target.clock.now()))
-    except BaudNotChanged as failure:
-        raise NotWritten(failure.problem, remedy=failure.remedy) from None
     except MbusError as failure:
         raise failure_of(failure) from None
     finally:
         await master.link.close()
+
+
+async def _write(master: MbusMaster, dialogue: Dialogue[None]) -> None:
+    """Raises NotWritten, also when only the answer did not come that would say so."""
+    try:
+        await master.perform(dialogue)
+    except BaudNotChanged as failure:
+        raise NotWritten(failure.problem, remedy=failure.remedy) from None
+    except MbusError as failure:
+        raise NotWritten(
+            f"{failure_of(failure).problem}: it may have been written all the same",
+            remedy="Read the meter before you write again.",
+        ) from None
 
 
 def _failed(meter: str, order: Order, failure: KaukoluentaError, as_json: bool) -> int:

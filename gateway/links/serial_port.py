@@ -6,6 +6,7 @@ pyserial blocks, so each port has a thread of its own, and only that thread touc
 from __future__ import annotations
 
 import asyncio
+import termios
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,7 @@ class SerialLink:
     async def _on_thread(self, call: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-        except OSError as error:  # pyserial's own exception is one
+        except (OSError, termios.error) as error:  # pyserial's own exception is an OSError
             await self.close()
             raise line_down(self.address, str(error)) from None
 

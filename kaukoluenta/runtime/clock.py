@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,8 @@ from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.periods import instant_text
 
 _LONGEST_SLEEP_S = 20.0
+_SET_BACK = timedelta(minutes=1)
+"""A smaller step back is a correction, and is waited for."""
 _RETRY_S = 0.05
 _LONGEST_INSTANT = 64
 
@@ -28,18 +30,24 @@ class Clock(Protocol):
         """The present instant, aware, in UTC."""
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Return when `now() >= instant`, at once if it is already."""
+        """Return when `now() >= instant`, at once if it is already; earlier when the clock was set back."""
 
 
 class SystemClock:
-    """The machine's clock. Long waits look again now and then, since the clock may be set."""
+    """The machine's clock. Long waits look again now and then, since the clock may be set.
+
+    One that is set back meanwhile ends the wait: what was waited for may now be months away.
+    """
 
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251  the one place
 
     async def sleep_until(self, instant: datetime) -> None:
-        while (left := (instant - self.now()).total_seconds()) > 0:
-            await asyncio.sleep(min(left, _LONGEST_SLEEP_S))
+        latest = now = self.now()
+        while now < instant and now > latest - _SET_BACK:
+            latest = max(latest, now)
+            await asyncio.sleep(min((instant - now).total_seconds(), _LONGEST_SLEEP_S))
+            now = self.now()
 
 
 class SteppedClock:

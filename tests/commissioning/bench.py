@@ -47,7 +47,7 @@ class BenchMeter:
     """`behind` is how far its clock is behind, None where it shows none; `seconds`: it shows them.
 
     `kept`: storage numbers that it gives on demand only; `acknowledges_only`: CI fields it does not obey,
-    `unknown`: those to which it is silent.
+    `unknown`: those to which it is silent. `obeys_in_silence`: its acknowledgement is lost.
     """
 
     identity: Identity
@@ -61,6 +61,7 @@ class BenchMeter:
     mute: bool = False
     acknowledges_only: frozenset[int] = frozenset()
     unknown: frozenset[int] = frozenset()
+    obeys_in_silence: bool = False
     config_word: int = 0
     resets: list[bytes] = field(default_factory=list)
     written: int = 0
@@ -127,7 +128,7 @@ class BenchMeter:
                 self._take(record)
         else:
             return b""
-        return b"\xe5"
+        return b"" if self.obeys_in_silence else b"\xe5"
 
     def _take(self, record: object) -> None:
         if isinstance(record, GlobalReadoutRequest):

@@ -128,6 +128,21 @@ def test_what_was_only_acknowledged_does_not_count(
     assert "proof" not in answer
 
 
+def test_an_order_whose_acknowledgement_is_lost_may_have_been_carried_out(
+    bench: Bench, link: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.meters[0].obeys_in_silence = True
+    assert write(METER, "--link", link, "--set-address", "9", *YES) == 1
+    assert "it may have been written all the same" in capsys.readouterr().err
+    assert bench.meters[0].address == 9
+
+
+def test_a_number_that_stands_for_several_meters_is_never_written_to(bench: Bench, link: str) -> None:
+    several = f"{METER[:-2]}FF"
+    assert write(several, "--link", link, "--application-reset", "--yes-write", several) == 2
+    assert bench.heard == []
+
+
 def test_a_meter_that_does_not_know_selection_is_written_to_at_its_address(bench: Bench, link: str) -> None:
     bench.meters[0].knows_selection, bench.meters[1].address = False, 5
     assert write(METER, "--link", link, "--address", "2", "--set-address", "9", *YES) == 0
@@ -214,6 +229,8 @@ def test_behind_a_tcp_converter_a_speed_is_not_changed(bench: Bench, link: str) 
         ("--set-clock", "+15:00"),
         ("--set-baud", "115200"),
         ("--set-address", "1", "--set-clock"),
+        ("--application-reset", "1FF"),
+        ("--application-reset", "zz"),
     ],
 )
 def test_an_order_that_cannot_be_is_a_usage_error(link: str, order: tuple[str, ...]) -> None:

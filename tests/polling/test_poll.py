@@ -235,6 +235,14 @@ def test_readings_under_a_clock_that_was_set_back_by_years_are_marked() -> None:
     assert {reading.quality for outcome in kept for reading in outcome.readings} == {Quality.CLOCK_SUSPECT}
 
 
+def test_a_clock_set_back_while_a_slot_is_waited_for_leads_to_the_slot_that_is_due_now() -> None:
+    poll = Poll(last=START, now=START)
+    poll.clock.jumps.append(timedelta(days=-120))
+    (outcome,) = poll.slots(2)
+    assert outcome.slot.month == (START - timedelta(days=120)).month
+    assert {reading.quality for reading in outcome.readings} == {Quality.CLOCK_SUSPECT}
+
+
 def test_nothing_is_read_under_a_clock_without_a_date() -> None:
     poll = Poll(now=datetime(1970, 1, 1, tzinfo=UTC))
     (outcome,) = poll.slots(1)

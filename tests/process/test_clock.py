@@ -58,6 +58,16 @@ def test_the_system_clock_is_aware_and_waits(tmp_path):
     assert clock.now() >= due
 
 
+def test_a_clock_that_is_set_back_ends_a_wait_that_would_now_be_long():
+    class SetBack(SystemClock):
+        shown = iter([AT, AT - timedelta(days=120)])
+
+        def now(self):
+            return next(self.shown)
+
+    asyncio.run(SetBack().sleep_until(AT + timedelta(milliseconds=1)))
+
+
 @pytest.mark.parametrize("setting", ["", "fast", "stepped:", "stepped:/nowhere"])
 def test_a_clock_that_is_not_there_is_a_configuration_error(setting):
     with pytest.raises(ConfigurationInvalid, match="names no clock"):

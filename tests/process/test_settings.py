@@ -52,6 +52,11 @@ def test_the_documented_file_is_read(load):
     assert settings.gateway.every.total_seconds() == 3600
 
 
+def test_leading_zeros_make_no_second_meter(load):
+    with pytest.raises(ConfigurationInvalid, match="meter KAM-00000042 is there twice"):
+        load(GOOD.replace("KAM-69183621", "KAM-42").replace("DME-41001234", "KAM-00000042"))
+
+
 @pytest.mark.parametrize(
     ("change", "place", "what"),
     [
