@@ -29,7 +29,10 @@ SENDER, MODEL, STATUS_AT = slice(0, 6), slice(4, 8), 9
 
 FORM_BITS = 0x03
 _READ_AGAIN = "Read it again later; look at its display."
-_REMEDY = {"encrypted_no_key": "Give its key_file, or the right one.", "partial": "Send its octets to the developers."}
+_REMEDY = {
+    "encrypted_no_key": "Give its key_file, or the right one.",
+    "partial": "Send its octets to the developers.",
+}
 _NOT_GIVEN = {
     "app_error": "the meter reports an application error",
     "alarm": "the meter gives an alarm instead of its data",
