@@ -14,7 +14,7 @@ from kaukoluenta.runtime.command import run_command
 from simulator.broker import BROKERS
 from simulator.bus import run_town
 from simulator.chaos import plan_strikes
-from simulator.check import check_town, read_books
+from simulator.check import check_town, read_outbox, read_store
 from simulator.conductor import Stage, plant_in, stage
 from simulator.heat import HOUR
 from simulator.office import bill_complete_months, extract_file, import_customers
@@ -79,14 +79,18 @@ async def _show(town: Town, plant: Plant, made: Stage, chosen: argparse.Namespac
         async for slot in slots:
             if line := told_day(made, slot):
                 print(line, flush=True)
-    await asyncio.gather(made.settle(), asyncio.to_thread(import_customers, town, plant))
-    books, bills = await asyncio.gather(
-        asyncio.to_thread(read_books, town, plant.gateway_database, plant.data / "collector.db"),
+    sent, _, _ = await asyncio.gather(
+        asyncio.to_thread(read_outbox, plant.gateway_database),
+        asyncio.to_thread(import_customers, town, plant),
+        made.settle(),
+    )
+    stored, bills = await asyncio.gather(
+        asyncio.to_thread(read_store, town, plant.data / "collector.db"),
         asyncio.to_thread(bill_complete_months, town, plant),
     )
     for month, bill in bills.items():
         print(told_bill(bill, extract_file(plant, month)), flush=True)
-    verdict = check_town(town, books, bills)
+    verdict = check_town(town, sent, stored, bills)
     print("\n".join([*verdict.differences, str(verdict)]), flush=True)
     if not chosen.headless:
         await _stay(made)

@@ -8,7 +8,7 @@ them takes the word of another, so each promise that is broken shows as a differ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,39 +62,39 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """How often a book names each slot of a meter, and says each reading word for word."""
+    """How often a book names each slot of a meter, and says each reading word for word.
+
+    `conflicts`: what a store was told beyond the first word.
+    """
 
     slots: Counter[Slot] = field(default_factory=Counter)
     contents: Counter[str] = field(default_factory=Counter)
+    conflicts: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the gateway sent and what the collector stored; `conflicts` is what else the store was told."""
-
-    sent: Book
-    stored: Book
-    conflicts: Sequence[str]
+def read_outbox(path: Path) -> Book:
+    """What the gateway sent, when the town's clock has come to its end."""
+    return _book(_outbox_readings(path))
 
 
-def read_books(town: Town, outbox: Path, store: Path) -> Books:
-    """Read the databases of the gateway and the collector, when the town's clock has come to its end."""
-    with closing(open_store("sqlite", store, read_only=True)) as readings:
+def read_store(town: Town, path: Path) -> Book:
+    """What the collector stored, when it has acknowledged everything."""
+    with closing(open_store("sqlite", path, read_only=True)) as readings:
         stored = _book(readings.readings(town.start, town.end + timedelta(hours=1)))
-        conflicts = list(_conflicts(readings, town))
-    return Books(_book(_outbox_readings(outbox)), stored, conflicts)
+        stored.conflicts.extend(_conflicts(readings, town))
+    return stored
 
 
-def check_town(town: Town, books: Books, bills: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_town(town: Town, sent: Book, stored: Book, bills: Mapping[str, Mapping[str, Any]]) -> Verdict:
     """Compare the books with each other, and with the ledger.
 
     Args:
         bills: month -> the JSON of `billing run MONTH --json`.
     """
     verdict = Verdict()
-    _check_polled(verdict, allowed_answers(town), books.sent)
-    _check_delivered(verdict, books.sent, books.stored)
-    verdict.doubled += verdict.differ("conflict in the store", books.conflicts)
+    _check_polled(verdict, allowed_answers(town), sent)
+    _check_delivered(verdict, sent, stored)
+    verdict.doubled += verdict.differ("conflict in the store", stored.conflicts)
     _check_energy(verdict, town, bills)
     return verdict
 

@@ -7,10 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from simulator.check import check_town, read_books
+from simulator.check import check_town, read_outbox, read_store
 
 MONTH = "2026-10"
 SOME_READING = "SELECT span, meter, read_at, source FROM reading ORDER BY read_at, meter LIMIT 1 OFFSET 50"
+
+
+def books(plan, data):
+    """What the gateway sent and what the collector stored."""
+    return read_outbox(data / "gateway-town-1.db"), read_store(plan, data / "collector.db")
 
 
 @pytest.fixture
@@ -26,8 +31,7 @@ def verdict(copy_of_town, plan):
         bill = json.loads((copy_of_town / f"bill-{MONTH}.json").read_text())
         if falsify_bill:
             falsify_bill(bill)
-        books = read_books(plan, data / "gateway-town-1.db", data / "collector.db")
-        return check_town(plan, books, {MONTH: bill})
+        return check_town(plan, *books(plan, data), {MONTH: bill})
 
     return check
 
@@ -105,5 +109,5 @@ def test_a_refused_row_is_no_success(verdict):
 
 def test_a_span_without_a_complete_month_is_no_success(plan, plain_town):
     data = plain_town.folder / "data"
-    found = check_town(plan, read_books(plan, data / "gateway-town-1.db", data / "collector.db"), {})
+    found = check_town(plan, *books(plan, data), {})
     assert not found.energy_conserved
