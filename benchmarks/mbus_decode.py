@@ -76,14 +76,15 @@ def contenders(telegrams: list[bytes], libmbus: str | None) -> Iterator[dict[str
 
 def ours(telegrams: list[bytes]) -> dict[str, Contender]:
     plans = PlanCache()
+    assert all(map(plans.read, telegrams)), "a telegram without a plan would cost nothing"
 
     def steps(octets: bytes) -> None:
-        plan, found = plans.read(octets)  # type: ignore[misc]  # every telegram here has a plan
-        plan.steps(found)
+        if read := plans.read(octets):
+            read[0].steps(read[1])
 
     def values(octets: bytes) -> None:
-        plan, found = plans.read(octets)  # type: ignore[misc]
-        plan.values(found)
+        if read := plans.read(octets):
+            read[0].values(read[1])
 
     return {
         "ours, steps and exponent": timed(telegrams, steps),

@@ -205,11 +205,8 @@ def _scan(chosen: argparse.Namespace) -> int:
 
     if chosen.link and chosen.line:
         raise UsageError("--line is a line of a config file.", remedy="Give --config, or --link alone.")
-    if chosen.link:
-        line, meters = line_of_link(chosen.link), None
-    else:
-        line, meters = line_of_config(chosen.config, chosen.line)
-    asked, out = chosen.secondary or chosen.addresses, chosen.out or meters
+    line = line_of_link(chosen.link) if chosen.link else line_of_config(chosen.config, chosen.line)
+    asked, out = chosen.secondary or chosen.addresses, chosen.out or line.meters_file
     if line.protocol == "modbus":
         from gateway.commissioning.modbus_scan_line import scan_modbus_line
 

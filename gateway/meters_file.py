@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.settings import GatewaySettings, LineSettings, MeterSettings, refuse_twice
+from gateway.settings import GatewaySettings, LineSettings, MeterSettings, plate_of, refuse_twice
 from kaukoluenta.errors import ConfigurationInvalid
 from kaukoluenta.runtime.settings import Table, load_settings
 
@@ -53,7 +53,7 @@ def load_gateway_settings(path: Path) -> GatewaySettings:
     settings = load_settings(GatewaySettings, path)
     lines = tuple(_with_its_file(line, path) for line in settings.line)
     try:
-        refuse_twice("meter", [meter.id for line in lines for meter in line.meter])
+        refuse_twice("meter", [plate_of(meter.id) for line in lines for meter in line.meter])
     except ValueError as error:
         raise _unusable(path, str(error)) from None
     return settings.model_copy(update={"line": lines})

@@ -109,7 +109,8 @@ class _Rows:
             sys.stdout.flush()
 
     def end(self, out: Path | None) -> None:
-        told = [f"{self._asked} units asked, {self.decoded} decoded.{f' Written to {out}.' if out else ''}"]
+        written = f" Written to {out}." if out and self._asked else ""
+        told = [f"{self._asked} units asked, {self.decoded} decoded.{written}"]
         if left := self._units[self._asked :]:
             again = "The same command goes on there." if out else "With --out FILE it could go on there."
             told.append(f"Stopped before {_span(left)[0]}. {again}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.commissioning.scan import ScanRow
 from gateway.meters_file import ScanTable, load_meters_file
-from gateway.settings import MeterSettings
+from gateway.settings import MeterSettings, plate_of
 from kaukoluenta.errors import ConfigurationInvalid
 
 _HEAD = "# Meters of a line, found by `kaukoluenta gateway scan`. Edit and commit it: a scan only adds.\n"
@@ -113,7 +113,7 @@ def _otherwise(meter: MeterSettings, address: int | None) -> str:
 def _is_same(meter: MeterSettings, row: ScanRow, address: int | None) -> bool:
     """Whether a listed meter is the one of this row; one that could not be named, by address and number."""
     if row.meter or address is None:
-        return meter.id == row.meter
+        return row.meter is not None and plate_of(meter.id) == plate_of(row.meter)
     return meter.address == address and meter.id.partition("-")[2] == row.number
 
 

@@ -62,22 +62,23 @@ def scan_line(
 
 
 def _walk(file: ScanFile | None, asked: str, attempts: int, hex_digits: bool) -> Walk:
-    """What an earlier scan of the same left, or the whole."""
-    if file and (left := file.left_of(asked)):
+    """What an earlier scan of the same left, or the whole. With hexadecimal digits it is another scan."""
+    named = f"{asked} --hex-digits" if hex_digits else asked
+    if file and (left := file.left_of(named)):
         sys.stderr.write(f"Going on where the last scan stopped: {left[0]}\n")
         return walk_of(left, attempts, hex_digits=hex_digits)
     if file:
-        file.begin(asked)
+        file.begin(named)
     return walk_of([asked], attempts, hex_digits=hex_digits)
 
 
 async def _ask(line: LineSettings, walk: Walk, take: Callable[[Probe], None]) -> None:
-    bus = MbusMaster(link_to(line.link), line.timeout_s)
+    master = MbusMaster(link_to(line.link), line.timeout_s)
     try:
         while walk.left():
-            take(await bus.perform(walk.step()))
+            take(await master.perform(walk.step()))
     finally:
-        await bus.link.close()
+        await master.link.close()
 
 
 class _Rows:
@@ -111,7 +112,7 @@ class _Rows:
         if self._live:
             self._write("", passing=True)
         counts = [f"{count} {state}" for state, count in sorted(self._counts.items())] or ["nothing asked"]
-        told = [f"{', '.join(counts)}.{f' Written to {out}.' if out else ''}"]
+        told = [f"{', '.join(counts)}.{f' Written to {out}.' if out and self._counts else ''}"]
         if left:
             again = "The same command goes on there." if out else "With --out FILE it could go on there."
             told.append(f"Stopped before {left[0]}. {again}")

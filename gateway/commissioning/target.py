@@ -29,10 +29,10 @@ class Target:
     clock: Clock
 
 
-def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path | None]:
-    """A line of the config file by its name (or its only one), and where its meters file lies or shall lie.
+def line_of_config(config: Path, name: str | None) -> LineSettings:
+    """A line of the config file by its name (or its only one).
 
-    The meters file itself is not read: it may not be there yet.
+    Its meters file is not read: it may not be there yet.
 
     Raises:
         UsageError: no such line. ConfigurationInvalid.
@@ -45,7 +45,7 @@ def line_of_config(config: Path, name: str | None) -> tuple[LineSettings, Path |
             f"There is no line {name} in {config}." if name else f"{config} has {len(lines)} lines.",
             remedy=f"Choose one by --line: {known}.",
         )
-    return fitting[0], fitting[0].meters_file
+    return fitting[0]
 
 
 def meter_of_config(config: Path, name: str) -> Target:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.lines.modbus_map import ROLES, ModbusProfile, Point
+from gateway.lines.modbus_map import ROLES, ModbusProfile, Place, Point, UnitText
 from gateway.lines.profile_files import (
     Content,
     File,
@@ -105,15 +105,19 @@ def _faults(profile: ModbusProfile) -> Iterable[str]:
     names = [point.name for point in profile.point]
     yield from (f"{name} is there twice" for name in set(names) if names.count(name) > 1)
     for point in (*profile.point, *profile.unread):
-        for place in (point, *point.needs):
-            try:
-                place.width  # noqa: B018  raises when the type is none
-            except KeyError:
-                yield f"{point.name} has no type that is known"
+        if not all(map(_is_sized, (point, *point.needs))):
+            yield f"{point.name} has no type that is known"
         if point.unit_from and point.unit_from.codes and point.unit_from.codes not in profile.codes:
             yield f"{point.name} names a table of codes that is not there"
     for point in profile.registers:
         yield from _unit_faults(point)
+
+
+def _is_sized(place: Place | UnitText) -> bool:
+    try:
+        return place.width > 0
+    except KeyError:
+        return False
 
 
 def _unit_faults(point: Point) -> Iterable[str]:

@@ -223,6 +223,7 @@ def test_a_line_of_the_config_takes_its_meters_from_the_file_that_the_scan_wrote
 
 FAULTS = [
     ('[[meter]]\nid = "KLU-11111111"\n', "meter KLU-11111111 is there twice"),
+    ('[[meter]]\nid = "KLU-3"\n[[meter]]\nid = "KLU-00000003"\n', "meter KLU-00000003 is there twice"),
     (
         '[[meter]]\nid = "KLU-3"\naddress = 5\n[[meter]]\nid = "KLU-4"\naddress = 5\n',
         "address 5 is there twice",
@@ -238,6 +239,25 @@ def test_a_meters_file_is_checked_as_the_config_is(tmp_path: Path, text: str, co
     (tmp_path / "boiler-house.toml").write_text(text)
     with pytest.raises(ConfigurationInvalid, match=complaint):
         load_gateway_settings(tmp_path / "gateway.toml")
+
+
+def test_a_meter_that_is_listed_without_its_leading_zeros_is_not_added_again(
+    link: str, tmp_path: Path
+) -> None:
+    found = tmp_path / "line.toml"
+    found.write_text('[[meter]]\nid = "KLU-17"\n')
+    assert scan("--link", link, "--addresses", "3", "--out", str(found)) == 0
+    assert [meter.id for meter in load_meters_file(found).meter] == ["KLU-17"]
+
+
+def test_a_search_with_hexadecimal_digits_does_not_go_on_with_one_of_decimal_digits(
+    bench: Bench, link: str, tmp_path: Path
+) -> None:
+    bench.meters[0].identity = bench_meter("B0000001", maker="KAM", version=0x40).identity
+    found = tmp_path / "line.toml"
+    found.write_text('[scan]\nasked = "FFFFFFFF"\npending = ["9FFFFFFF"]\n')
+    scan("--link", link, "--secondary", "--hex-digits", "--out", str(found))
+    assert "KAM-B0000001" in [meter.id for meter in load_meters_file(found).meter]
 
 
 def test_a_meter_that_cannot_be_named_is_left_to_the_person(

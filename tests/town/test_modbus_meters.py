@@ -28,6 +28,7 @@ from simulator.modbus_meters import serve_modbus_line
 from simulator.modbus_server import Converter
 from simulator.plan import TOWN_START, plan_town
 from simulator.town import BusLine, town_slots
+from tests.buses.simulated_line import HeldClock
 
 NOW = TOWN_START + 30 * HOUR
 TIMEOUT_S = 0.1
@@ -46,19 +47,6 @@ BASE_UNITS = {
 }
 
 each_layout = pytest.mark.parametrize("layout", [MODBUS_TCP, MODBUS_RTU], ids=lambda layout: layout.profile)
-
-
-class HeldClock:
-    """A clock that stands where the test puts it."""
-
-    def __init__(self) -> None:
-        self.instant = NOW
-
-    def now(self) -> datetime:
-        return self.instant
-
-    async def sleep_until(self, instant: datetime) -> None:
-        assert instant <= self.instant
 
 
 def meter_of(layout: ModbusLayout, unit: int, energy_j: int = 123_456_789_000_000) -> Meter:
